@@ -1,0 +1,111 @@
+"""What can go wrong, as types.
+
+Every error a person can meet is a ``MasError``: a message that names the thing and its value, and a hint that says what
+to type next. The leaves also inherit the built-in exception that callers of the earlier session manager catch.
+"""
+
+import json
+from collections.abc import Iterable
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """``repr`` of a value that came from outside, printable and short enough for one line of a message."""
+    text = ascii(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+class MasError(Exception):
+    """Something was refused or failed; nothing half-made is left behind. Exit code 1."""
+
+    exit_code = 1
+    code = "failed"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(MasError):
+    """The call itself is wrong: an unknown option value, too few words. Exit code 2."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class NotFoundError(MasError, FileNotFoundError):
+    """No session, agent, template or checkpoint of that name."""
+
+    code = "not_found"
+
+
+class InvalidIdError(NotFoundError, ValueError):
+    """Not the canonical text of a session id, so nothing can be stored under it."""
+
+    code = "invalid_id"
+
+
+class RefusedError(MasError, ValueError):
+    """The session's state, or a field's type, does not allow it. Not a byte was written."""
+
+    code = "refused"
+
+
+class ExistsError(MasError, FileExistsError):
+    """The id, name or directory is taken."""
+
+    code = "exists"
+
+
+class AmbiguousError(MasError):
+    """A name that fits several sessions; nothing was done to any of them."""
+
+    code = "ambiguous"
+
+    def __init__(self, message: str, candidates: Iterable[str], hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.candidates = tuple(candidates)
+
+
+class DamagedError(MasError, json.JSONDecodeError):
+    """A stored file that cannot be read as what it should be. It is never overwritten without being asked."""
+
+    code = "damaged"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        json.JSONDecodeError.__init__(self, message, "", 0)
+        MasError.__init__(self, message, hint)
+
+
+class BusyError(MasError, TimeoutError):
+    """Another process holds the lock, and held it for as long as we were willing to wait."""
+
+    code = "busy"
+
+
+class UnknownStateError(MasError):
+    """A question that got no answer: tmux timed out or failed in a way that says nothing. Nothing may be concluded."""
+
+    code = "unknown"
+
+
+class MissingProgramError(MasError):
+    """A program mas needs is not on PATH."""
+
+    code = "missing_program"
+
+
+class CapacityError(MasError):
+    """The machine has no room for it: terminals, descriptors, disk."""
+
+    code = "capacity"
+
+
+class WaitTimeoutError(MasError, TimeoutError):
+    """The condition did not come true in time. Exit code 124."""
+
+    exit_code = 124
+    code = "timeout"

@@ -1,0 +1,191 @@
+"""Where everything is: the root a command works in, and the files below it.
+
+Nothing here touches a session's files; it only builds paths from names that were checked first.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mas.errors import InvalidIdError, NotFoundError, shorten
+
+ROOT_VARIABLES = ("MAS_ROOT", "MAS_WORKSPACE_ROOT", "MAS_PROJECT_ROOT", "PROJECT_ROOT")
+"""Variables that may name the root, the first set one wins (the earlier programs used each of them)."""
+
+_CANONICAL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
+
+
+def is_session_id(text: str) -> bool:
+    """Whether text is a UUID in its canonical lower-case form, the only form mas creates."""
+    return _CANONICAL_ID.fullmatch(text) is not None
+
+
+def check_session_id(text: object) -> str:
+    """Return text where it is a canonical id; raises InvalidIdError (a FileNotFoundError and a ValueError)."""
+    if isinstance(text, str) and is_session_id(text):
+        return text
+    msg = f"not a session id: {shorten(text)}"
+    raise InvalidIdError(msg, hint="an id is a lower-case UUID; `mas list` shows them")
+
+
+def check_stored_id(text: object) -> str:
+    """Like check_session_id, but takes any safe directory name that an older program may have written."""
+    if isinstance(text, str) and _SAFE_NAME.fullmatch(text):
+        return text
+    return check_session_id(text)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPaths:
+    """The files of one session, whether or not they exist."""
+
+    directory: Path
+
+    @property
+    def log(self) -> Path:
+        """``events.jsonl``, the truth."""
+        return self.directory / "events.jsonl"
+
+    @property
+    def snapshot(self) -> Path:
+        """``metadata.json``, what the log folds to."""
+        return self.directory / "metadata.json"
+
+    @property
+    def messages(self) -> Path:
+        """``messages.jsonl``, every message and its fate."""
+        return self.directory / "messages.jsonl"
+
+    @property
+    def shell(self) -> Path:
+        """``.session``, the projection bash scripts source."""
+        return self.directory / ".session"
+
+    @property
+    def config(self) -> Path:
+        """``config.json``, the team as it was asked for."""
+        return self.directory / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Directory of checkpoints, one file each."""
+        return self.directory / "checkpoints"
+
+    @property
+    def unit(self) -> Path:
+        """Directory of the agents' own directories."""
+        return self.directory / "unit"
+
+    @property
+    def workflows(self) -> Path:
+        """Directory of the role guides."""
+        return self.directory / "workflows"
+
+    @property
+    def logs(self) -> Path:
+        """Directory of text logs and exit files."""
+        return self.directory / "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A directory that holds ``sessions/``. A Maestro root keeps records only: neither index nor ``.session``."""
+
+    path: Path
+    maestro: bool = False
+
+    @property
+    def sessions(self) -> Path:
+        """Directory of the sessions, one directory each."""
+        return self.path / "sessions"
+
+    @property
+    def index(self) -> Path:
+        """``.sessions.index``, a projection with one row a session."""
+        return self.sessions / ".sessions.index"
+
+    @property
+    def locks(self) -> Path:
+        """Directory of the lock files; they live outside what is renamed."""
+        return self.sessions / ".locks"
+
+    @property
+    def staging(self) -> Path:
+        """Sessions being created."""
+        return self.sessions / ".staging"
+
+    @property
+    def trash(self) -> Path:
+        """Sessions being deleted."""
+        return self.sessions / ".trash"
+
+    def session(self, session_id: str) -> SessionPaths:
+        """Paths of a session; raises InvalidIdError unless the id is one that may name a directory."""
+        return SessionPaths(self.sessions / check_stored_id(session_id))
+
+    def staged(self, session_id: str) -> SessionPaths:
+        """Paths of a session while it is being created."""
+        return SessionPaths(self.staging / check_session_id(session_id))
+
+    def lock(self, session_id: str) -> Path:
+        """Lock file of a session."""
+        return self.locks / f"{check_stored_id(session_id)}.lock"
+
+    @property
+    def index_lock(self) -> Path:
+        """Lock file of the index, a leaf: no other lock is taken while it is held."""
+        return self.locks / "index.lock"
+
+
+def resolve_root(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -> Root:
+    """The root a command works in.
+
+    ``explicit`` wins, then ROOT_VARIABLES, then the nearest parent of ``cwd`` with ``.masrc`` or an index, then the
+    per-user data directory. The result is absolute; it need not exist.
+    """
+    named = explicit or next((environ[name] for name in ROOT_VARIABLES if environ.get(name)), None)
+    if named:
+        return Root(absolute(named, cwd))
+    return Root(_nearest_project(cwd) or user_data_directory())
+
+
+def absolute(path: str | Path, cwd: Path) -> Path:
+    """Path made absolute against ``cwd``, ``..`` resolved by name, links left as they are; refuses NUL."""
+    if "\0" in str(path):
+        msg = f"a path cannot hold a NUL character: {shorten(str(path))}"
+        raise NotFoundError(msg)
+    return Path(os.path.normpath(cwd / path))
+
+
+def _nearest_project(cwd: Path) -> Path | None:
+    for directory in (cwd, *cwd.parents):
+        if (directory / ".masrc").is_file() or (directory / "sessions" / ".sessions.index").is_file():
+            return directory
+    return None
+
+
+def user_data_directory() -> Path:
+    """The per-user root, used where no project is found."""
+    import platformdirs  # noqa: PLC0415  costs start-up time, and most commands run inside a project
+
+    return Path(platformdirs.user_data_dir("mas", appauthor=False))
+
+
+def user_config_directory() -> Path:
+    """The per-user configuration directory: ``profiles.toml``."""
+    import platformdirs  # noqa: PLC0415  see user_data_directory
+
+    return Path(platformdirs.user_config_dir("mas", appauthor=False))
+
+
+def shipped(name: str) -> Path:
+    """A directory that travels with the package: ``templates`` or ``lib``, in a checkout and in a wheel alike."""
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "_shipped" / name, package.parent / name):
+        if candidate.is_dir():
+            return candidate
+    msg = f"the installed package lacks its {name}/ directory"
+    raise NotFoundError(msg, hint="install mas again")

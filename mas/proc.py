@@ -1,0 +1,77 @@
+"""The only door to other programs: argv in, bytes out, a timeout on every call, no shell.
+
+Parsing what a program printed is the caller's; so is deciding what its exit code means.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from mas.errors import MissingProgramError, UnknownStateError
+
+DEFAULT_TIMEOUT = 5.0
+"""Seconds a program may take before its answer counts as unknown."""
+
+OWN_NAMES = frozenset({"SESSION_DIR", "UNIT_DIR", "WORKFLOWS_DIR"})
+"""Variables of a session that do not start with ``MAS_``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a program ended. ``stdout`` and ``stderr`` are bytes as they came."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 survive as surrogates."""
+        return self.stdout.decode("utf-8", "surrogateescape")
+
+    @property
+    def complaint(self) -> str:
+        """The first line of standard error, fit for a message."""
+        return self.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    stdin: bytes | IO[bytes] = b"",
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Result:
+    """Run a program to its end and return how it ended, whatever its exit code.
+
+    Raises MissingProgramError when it is not on PATH, UnknownStateError when it outlives ``timeout`` seconds; a killed
+    client may still have acted, so the caller must not try again by itself.
+    """
+    words = tuple(str(word) for word in argv)
+    given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    try:
+        done = subprocess.run(words, capture_output=True, check=False, env=env, cwd=cwd, timeout=timeout, **given)  # type: ignore[call-overload]
+    except subprocess.TimeoutExpired:
+        msg = f"{words[0]} did not answer within {timeout:g} s"
+        raise UnknownStateError(msg, hint="look at what it is doing, then run the command again") from None
+    except FileNotFoundError as error:
+        if cwd is not None and not Path(cwd).is_dir():
+            raise
+        msg = f"{words[0]} is not installed, or not on PATH"
+        raise MissingProgramError(msg, hint=f"install it, for example: apt-get install {words[0]}") from error
+    return Result(words, done.returncode, done.stdout, done.stderr)
+
+
+def foreign_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """A copy without the variables that describe one of our sessions: a child must not inherit another's identity."""
+    return {name: value for name, value in environ.items() if not name.startswith("MAS_") and name not in OWN_NAMES}
+
+
+def become(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    """Replace this process by another program (``mas attach`` becomes the tmux client). Does not return."""
+    os.execvpe(argv[0], list(argv), dict(env))
