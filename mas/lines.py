@@ -1,0 +1,85 @@
+"""The line format of a log: one JSON object a line, numbered, chained and checksummed.
+
+A line is ``{"v":1,"seq":…,"ts":…,"type":…,"data":{…},"prev":"…","crc":"…"}``. ``crc`` is the CRC-32 of the line
+without its crc member, ``prev`` the crc of the line before (eight zeros before the first), so a line that was changed,
+removed, repeated or moved is noticed. A newline inside a value is escaped by JSON and cannot begin another line.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from mas.errors import RefusedError
+
+VERSION = 1
+MAX_BYTES = 64 * 1024
+"""A line longer than this is refused; what is larger belongs into a file that the line names."""
+
+GENESIS = "00000000"
+"""``prev`` of a log's first line."""
+
+_CRC_MEMBER = b',"crc":"'
+_SUFFIX = len(_CRC_MEMBER) + 8 + len(b'"}')
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One record of a log. ``ts`` is UTC, ISO 8601 with ``Z``."""
+
+    seq: int
+    ts: str
+    type: str
+    data: Mapping[str, Any]
+    prev: str
+    crc: str
+
+
+class BadLineError(ValueError):
+    """Bytes that are no line of a log: cut off, changed, or never one."""
+
+
+def encode(line: Line) -> bytes:
+    """The bytes of a line with its newline; its ``crc`` is computed, what ``line.crc`` holds is ignored.
+
+    Raises RefusedError where the data is no JSON or the line longer than MAX_BYTES.
+    """
+    members = {"v": VERSION, "seq": line.seq, "ts": line.ts, "type": line.type, "data": line.data, "prev": line.prev}
+    try:
+        body = json.dumps(members, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"the data of a {line.type} record is no plain JSON: {type(error).__name__}"
+        raise RefusedError(msg, hint="use text, finite numbers, booleans, lists and tables") from None
+    if len(body) + _SUFFIX > MAX_BYTES:
+        msg = f"a {line.type} record of {len(body)} bytes is longer than {MAX_BYTES}"
+        raise RefusedError(msg, hint="put the text into a file of the workspace and record its path")
+    return b'%b,"crc":"%08x"}\n' % (body[:-1], crc32(body))
+
+
+def crc_of(raw: bytes) -> str:
+    """The crc member of an encoded line, unverified."""
+    return raw.rstrip(b"\n")[-10:-2].decode("ascii", "replace")
+
+
+def decode(raw: bytes) -> Line:
+    """The line of these bytes, with or without its newline; raises BadLineError unless it is whole and unchanged."""
+    text = raw.rstrip(b"\n")
+    body, suffix = text[:-_SUFFIX] + b"}", text[-_SUFFIX:]
+    if not suffix.startswith(_CRC_MEMBER) or suffix[len(_CRC_MEMBER) : -2] != b"%08x" % crc32(body):
+        msg = "checksum differs"
+        raise BadLineError(msg)
+    return _from_members(text)
+
+
+def _from_members(text: bytes) -> Line:
+    try:
+        members = json.loads(text)
+        line = Line(*(members[key] for key in ("seq", "ts", "type", "data", "prev", "crc")))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        msg = "no line of a log"
+        raise BadLineError(msg) from None
+    if members.get("v") != VERSION:
+        msg = f"line format {members.get('v')!r} is newer than this program"
+        raise BadLineError(msg)
+    return line
