@@ -20,7 +20,14 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-XDG_NAMES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_DIRS")
+XDG_NAMES = (
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_DIRS",
+)
 OWN_NAMES = ("SESSION_DIR", "UNIT_DIR", "WORKFLOWS_DIR", "PROJECT_ROOT")
 FOREIGN_PREFIXES = ("MAS_", "TMUX", "GIT_", "XDG_")
 
@@ -71,7 +78,7 @@ def root(tmp_path: Path) -> Root:
 def tmux_socket(monkeypatch: pytest.MonkeyPatch, wait_until: Wait) -> Iterator[Path]:
     """A tmux socket of its own, in MAS_TMUX_SOCKET; afterwards no process that was given it is left."""
     # A socket's path may hold about a hundred bytes, and tmp_path alone can be longer.
-    directory = Path(tempfile.mkdtemp(prefix="mas-", dir="/tmp"))  # noqa: S108
+    directory = Path(tempfile.mkdtemp(prefix="mas-", dir="/tmp"))
     socket = directory / "tmux.sock"
     monkeypatch.setenv("MAS_TMUX_SOCKET", str(socket))
     yield socket
