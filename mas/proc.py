@@ -53,9 +53,11 @@ def run(
     client may still have acted, so the caller must not try again by itself.
     """
     words = tuple(str(word) for word in argv)
-    given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    text, stream = (stdin, None) if isinstance(stdin, bytes) else (None, stdin)
     try:
-        done = subprocess.run(words, capture_output=True, check=False, env=env, cwd=cwd, timeout=timeout, **given)  # type: ignore[call-overload]
+        done = subprocess.run(
+            words, input=text, stdin=stream, capture_output=True, check=False, env=env, cwd=cwd, timeout=timeout
+        )
     except subprocess.TimeoutExpired:
         msg = f"{words[0]} did not answer within {timeout:g} s"
         raise UnknownStateError(msg, hint="look at what it is doing, then run the command again") from None
