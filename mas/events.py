@@ -136,10 +136,11 @@ class IterationCompleted:
     """The open round ended with these changes."""
 
     changes: IterationChanges = field(default_factory=IterationChanges)
+    success: bool = True
 
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
-        return {"changes": self.changes.to_json()}
+        return {"changes": self.changes.to_json(), "success": self.success}
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,49 +275,54 @@ def type_of(event: SessionEvent) -> str:
 
 
 def from_data(word: str, data: Mapping[str, Any]) -> SessionEvent:
-    """The event of a log's word and data; raises RefusedError for an unknown word, a missing field or a wrong value."""
+    """The event of a log's word and data.
+
+    Raises RefusedError for an unknown word, an unknown or missing field, or a wrong value.
+    """
     if word not in TYPES:
         msg = f"unknown event {shorten(word)}"
         raise RefusedError(msg, hint=f"one of: {', '.join(TYPES)}")
+    names = _FIELDS[word]
+    unknown = sorted(data.keys() - names.keys())
+    if unknown:
+        msg = f"event {word} has no field {shorten(unknown[0])}"
+        raise RefusedError(msg, hint=f"its fields: {', '.join(names) or 'none'}")
     try:
-        return _READERS.get(word, TYPES[word])(**_plain(data))
-    except TypeError as error:
-        msg = f"event {word}: {str(error).partition(') ')[2] or error}"
-        raise RefusedError(msg) from None
+        return TYPES[word](**{_ATTRIBUTES.get(name, name): names[name](value) for name, value in data.items()})
+    except TypeError:
+        msg = f"event {word} lacks a field"
+        raise RefusedError(msg, hint=f"its fields: {', '.join(names)}") from None
 
 
-def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {"previous" if key == "from" else key: value for key, value in data.items()}
+def from_log(word: str, data: Mapping[str, Any]) -> SessionEvent:
+    """The event of a log's line; fields that the log holds besides the event's own are passed over."""
+    return from_data(word, {name: value for name, value in data.items() if name in _FIELDS[word]})
 
 
-def _started(config: Mapping[str, Any] | None = None) -> Started:
-    return Started(SessionConfig.from_json(config) if config else None)
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
-def _phase_changed(previous: str, to: str) -> PhaseChanged:
-    return PhaseChanged(parse_status(previous), parse_status(to))
+def _config(value: Any) -> SessionConfig | None:
+    return SessionConfig.from_json(value) if value else None
 
 
-def _iteration_completed(changes: Mapping[str, Any] | None = None, number: int = 0) -> IterationCompleted:
-    del number  # the log also keeps which round it was
-    return IterationCompleted(IterationChanges.from_json(changes or {}))
+def _status(value: Any) -> SessionStatus | None:
+    return parse_status(value) if value else None
 
 
-def _resumed(to: str | None = None) -> Resumed:
-    return Resumed(parse_status(to) if to else None)
-
-
-def _completed(summary: Mapping[str, Any] | None = None) -> Completed:
-    del summary  # the log also keeps what the record said at that moment
-    return Completed()
-
-
-_READERS: dict[str, Any] = {
-    "started": _started,
-    "phase_changed": _phase_changed,
-    "iteration_completed": _iteration_completed,
-    "resumed": _resumed,
-    "completed": _completed,
+_ATTRIBUTES = {"from": "previous"}
+_FIELDS: dict[str, dict[str, Any]] = {
+    "started": {"config": _config},
+    "phase_changed": {"from": parse_status, "to": parse_status},
+    "iteration_started": {"number": _as_it_is},
+    "iteration_completed": {"changes": IterationChanges.from_json, "success": _as_it_is},
+    "analysis_completed": {"results": _as_it_is},
+    "command_executed": {"command": _as_it_is, "success": _as_it_is, "output": _as_it_is},
+    "paused": {"reason": _as_it_is, "by": _as_it_is},
+    "resumed": {"to": _status},
+    "completed": {},
+    "failed": {"error": _as_it_is},
 }
 
 

@@ -123,7 +123,9 @@ def check_transition(current: SessionStatus, wanted: SessionStatus) -> None:
     if wanted not in allowed:
         valid = [str(status) for status in allowed]
         msg = f"Invalid state transition: {current} -> {wanted}. Valid transitions from {current}: {valid}"
-        raise RefusedError(msg, hint=None if valid else "a session that has ended stays ended; `mas retry` makes a child")
+        raise RefusedError(
+            msg, hint=None if valid else "a session that has ended stays ended; `mas retry` makes a child"
+        )
 
 
 def check_coarse(current: SessionStatus, wanted: SessionStatus) -> None:

@@ -85,6 +85,11 @@ class SessionPaths:
         return self.directory / "workflows"
 
     @property
+    def quarantine(self) -> Path:
+        """Directory of originals: what was cut, rejected or migrated."""
+        return self.directory / "quarantine"
+
+    @property
     def logs(self) -> Path:
         """Directory of text logs and exit files."""
         return self.directory / "logs"

@@ -1,0 +1,56 @@
+"""The form of a checkpoint file: one record as it was, checksummed. Pure.
+
+A checkpoint holds no other checkpoint, so the size of many grows with their number and no faster.
+"""
+
+import json
+import re
+from zlib import crc32
+
+from mas.errors import DamagedError
+from mas.foreign import OWN_KEYS
+from mas.states import SessionCheckpoint
+
+_NAME = re.compile(r"([0-9]{1,15})\.json", re.ASCII)
+_MEMBER = b',"crc":"'
+_SUFFIX = len(_MEMBER) + 8 + len(b'"}\n')
+
+
+def name_of(seq: int) -> str:
+    """File name of the checkpoint that stands at a record."""
+    return f"{seq}.json"
+
+
+def seq_of(name: str) -> int | None:
+    """The record a checkpoint's file name stands for; None for any other name."""
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def encode(checkpoint: SessionCheckpoint) -> bytes:
+    """The bytes of a checkpoint file."""
+    state = {key: value for key, value in checkpoint.state_snapshot.items() if key not in OWN_KEYS or key == "rev"}
+    members = {
+        "seq": checkpoint.seq,
+        "iteration": checkpoint.iteration,
+        "timestamp": checkpoint.timestamp,
+        "resumable": checkpoint.resumable,
+        "state_snapshot": state,
+    }
+    body = json.dumps(members, separators=(",", ":")).encode("ascii")
+    return b'%b%b%08x"}\n' % (body[:-1], _MEMBER, crc32(body))
+
+
+def decode(raw: bytes, seq: int) -> SessionCheckpoint:
+    """The checkpoint of these bytes; raises DamagedError unless it is whole, unchanged and of that record."""
+    body, suffix = raw[:-_SUFFIX] + b"}", raw[-_SUFFIX:]
+    if suffix != b'%b%08x"}\n' % (_MEMBER, crc32(body)):
+        msg = f"checkpoint {seq} is damaged: its checksum differs"
+        raise DamagedError(msg, hint="an older one may be whole: `mas checkpoint list`")
+    members = json.loads(body)
+    if members["seq"] != seq:
+        msg = f"checkpoint {seq} is damaged: it stands at record {members['seq']}"
+        raise DamagedError(msg, hint="an older one may be whole: `mas checkpoint list`")
+    return SessionCheckpoint(
+        members["iteration"], members["timestamp"], members["state_snapshot"], members["resumable"]
+    )

@@ -1,0 +1,286 @@
+"""What scripts and listings read instead of the record: ``.session`` and ``.sessions.index``.
+
+Both say what the record says was wanted and last observed; both can be made again. The index is JSON with one row a line,
+so that one row is changed without parsing the others and a shell can grep it. It is believed only while its checksum
+holds and it has as many rows as there are directories.
+"""
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from mas import files
+from mas.clock import utc_now
+from mas.errors import DamagedError
+from mas.filestore import FileStorage
+from mas.paths import Root
+from mas.record import Document, runtime_of
+from mas.runtime import recorded
+
+ROW_KEYS = (
+    "sessionId",
+    "tmuxSession",
+    "status",
+    "createdAt",
+    "workingDir",
+    "mode",
+    "lastActivity",
+    "label",
+    "agentCount",
+    "rev",
+)
+SHELL_KEYS = (
+    "SESSION_ID",
+    "TMUX_SESSION",
+    "STATUS",
+    "CREATED_AT",
+    "UNIT_DIR",
+    "WORKFLOWS_DIR",
+    "SESSION_DIR",
+    "MAS_SESSION_MODE",
+    "MAS_SESSION_NAME",
+    "LABEL",
+)
+Row = Mapping[str, Any]
+
+_HEAD = b'{"version":"1.0","sessions":['
+_FOOT = b'\n],"lastUpdated":"%b","checksum":"%08x"}\n'
+_FOOT_START = b'\n],"lastUpdated":"'
+
+
+def whole_seconds(timestamp: str) -> str:
+    """A UTC timestamp cut to seconds, as the files of earlier programs have it."""
+    return timestamp[:19] + "Z" if timestamp else ""
+
+
+def working_directory(document: Document, root: Root) -> Path:
+    """Where the session's agents work: its workspace, or the root in legacy mode."""
+    legacy = runtime_of(document).get("mode") == "legacy"
+    return root.path if legacy else root.session(document["session_id"]).directory
+
+
+def row_of(document: Document, root: Root) -> dict[str, Any]:
+    """The index row of a record."""
+    runtime = runtime_of(document)
+    return {
+        "sessionId": document["session_id"],
+        "tmuxSession": runtime.get("tmux_name", ""),
+        "status": recorded(document),
+        "createdAt": whole_seconds(document["created_at"]),
+        "workingDir": str(working_directory(document, root)),
+        "mode": runtime.get("mode", ""),
+        "lastActivity": document.get("updated_at", ""),
+        "label": runtime.get("label", ""),
+        "agentCount": len(runtime.get("agents", ())),
+        "rev": document.get("rev", 0),
+    }
+
+
+def shell_values(document: Document, root: Root) -> dict[str, str]:
+    """The keys and values of ``.session``, in their order."""
+    runtime, place = runtime_of(document), working_directory(document, root)
+    values = (
+        document["session_id"],
+        runtime.get("tmux_name", ""),
+        recorded(document),
+        whole_seconds(document["created_at"]),
+        str(place / "unit"),
+        str(place / "workflows"),
+        str(root.session(document["session_id"]).directory),
+        runtime.get("mode", ""),
+        runtime.get("tmux_name", ""),
+        runtime.get("label", ""),
+    )
+    return dict(zip(SHELL_KEYS, values, strict=True))
+
+
+def encode_shell(values: Mapping[str, str]) -> bytes:
+    """The text of ``.session``: sourcing it sets exactly these keys; a value is quoted only where the shell needs it."""
+    lines = (f"{key}={shlex.quote(value) if value else ''}\n" for key, value in values.items())
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def parse_shell(text: str) -> dict[str, str]:
+    """The values of a ``.session``, parsed and never run; lines that are no simple assignment are passed over."""
+    values = {}
+    for line in _assignments(text):
+        key, _, raw = line.partition("=")
+        if key.isidentifier():
+            try:
+                words = shlex.split(raw)
+            except ValueError:
+                continue
+            values[key] = words[0] if len(words) == 1 else raw if words else ""
+    return values
+
+
+def _assignments(text: str) -> Iterable[str]:
+    """Lines of assignments; a quoted value may hold newlines."""
+    pending = ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        if pending.count("'") % 2 == 0:
+            yield pending.rstrip("\n")
+            pending = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The bytes of an index: the lines of its rows, and whether nobody else changed it."""
+
+    lines: tuple[bytes, ...] = ()
+    sound: bool = True
+
+    def rows(self, newest: int | None = None) -> list[Row]:
+        """The rows as written, oldest first; of them only the newest ``newest`` where that is given."""
+        chosen = self.lines if newest is None else self.lines[max(0, len(self.lines) - newest) :]
+        return json.loads(b"[" + b",".join(chosen) + b"]") if chosen else []
+
+    def position(self, session_id: str) -> int | None:
+        """Where the row of a session is."""
+        start = _row_start(session_id)
+        return next((at for at, line in enumerate(self.lines) if line.startswith(start)), None)
+
+    def row(self, session_id: str) -> Row | None:
+        """The row of a session."""
+        at = self.position(session_id)
+        return None if at is None else json.loads(self.lines[at])
+
+    def with_row(self, row: Row) -> "Index":
+        """The index with that row in the place of the session's old one, or at the end."""
+        at = self.position(row["sessionId"])
+        if at is None:
+            return Index((*self.lines, _encode_row(row)))
+        merged = {**json.loads(self.lines[at]), **row}
+        return Index((*self.lines[:at], _encode_row(merged), *self.lines[at + 1 :]))
+
+    def without(self, session_id: str) -> "Index":
+        """The index without that session's row."""
+        start = _row_start(session_id)
+        return Index(tuple(line for line in self.lines if not line.startswith(start)))
+
+    def encode(self, now: str) -> bytes:
+        """The bytes of the file."""
+        body = _HEAD + b"\n" + b",\n".join(self.lines) if self.lines else _HEAD
+        return body + _FOOT % (whole_seconds(now).encode("ascii"), crc32(body))
+
+
+def _row_start(session_id: str) -> bytes:
+    return b'{"sessionId":%b,' % json.dumps(session_id).encode("ascii")
+
+
+def _encode_row(row: Row) -> bytes:
+    ordered = {key: row[key] for key in ROW_KEYS if key in row} | row
+    return json.dumps(ordered, separators=(",", ":")).encode("ascii")
+
+
+def decode_index(raw: bytes) -> Index:
+    """The index of these bytes. One that another program wrote is read as JSON and is not ``sound``."""
+    foot = raw.rfind(_FOOT_START)
+    if raw.startswith(_HEAD) and foot >= 0:
+        body = raw[:foot]
+        if raw.endswith(b'"checksum":"%08x"}\n' % crc32(body)):
+            return Index(tuple(body[len(_HEAD) + 1 :].split(b",\n")) if len(body) > len(_HEAD) else ())
+    return Index(tuple(_encode_row(row) for row in _foreign_rows(raw)), sound=False)
+
+
+def _foreign_rows(raw: bytes) -> list[dict[str, Any]]:
+    try:
+        data = json.loads(raw)
+        rows = data["sessions"]
+        known = {row["sessionId"]: row for row in rows if isinstance(row.get("sessionId"), str)}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+    return [*known.values()]
+
+
+def read_index(root: Root) -> Index:
+    """The index as it is on disk; empty and not sound where it is missing or no file."""
+    try:
+        with files.directory(root.sessions) as fd:
+            return decode_index(files.read(fd, root.index.name))
+    except (FileNotFoundError, DamagedError):
+        return Index(sound=False)
+
+
+def counted_right(root: Root, index: Index) -> bool:
+    """Whether the index has as many rows as there are session directories, where the file system can tell cheaply."""
+    own = sum(1 for place in (root.locks, root.staging, root.trash) if place.is_dir())
+    links = root.sessions.stat().st_nlink
+    return links > 1 and links - 2 - own == len(index.lines)
+
+
+class Projections:
+    """Keeps the projections of one root. Nothing here may be called while the index lock is held by the caller."""
+
+    def __init__(self, storage: FileStorage) -> None:
+        self._storage = storage
+        self._root = storage.root
+
+    def publish(self, session_id: str) -> None:
+        """Write ``.session`` and the row from the record as it is now."""
+        with files.lock(self._root.index_lock):
+            document = self._storage.read(session_id).document
+            self._write_shell(document)
+            self._change(lambda index: index.with_row(row_of(document, self._root)))
+
+    def differ(self, before: Document, after: Document) -> bool:
+        """Whether the row of a record changes in more than its last activity."""
+        quiet = {"lastActivity": "", "rev": 0}
+        return row_of(before, self._root) | quiet != row_of(after, self._root) | quiet
+
+    def forget(self, session_id: str) -> None:
+        """Drop the row of a session that is gone."""
+        with files.lock(self._root.index_lock):
+            self._change(lambda index: index.without(session_id))
+
+    def rebuild(self) -> None:
+        """Make the index again from the directories; the row of one that cannot be read stays as it was."""
+        with files.lock(self._root.index_lock):
+            self._save(self._from_directories(read_index(self._root)))
+
+    def rows(self) -> list[Row]:
+        """The rows, oldest first. Where the index cannot be believed, the directories are asked instead."""
+        index = read_index(self._root)
+        if index.sound and self._root.sessions.is_dir() and counted_right(self._root, index):
+            return index.rows()
+        return self._reconciled(index).rows()
+
+    def _reconciled(self, index: Index) -> Index:
+        if not index.sound:
+            return self._from_directories(index)
+        known = {row["sessionId"] for row in index.rows()}
+        for session_id in sorted(set(self._storage.list()) - known):
+            index = index.with_row(self._row(session_id, index))
+        return index
+
+    def _change(self, change: Callable[[Index], Index]) -> None:
+        index = read_index(self._root)
+        self._save(change(index if index.sound else self._from_directories(index)))
+
+    def _from_directories(self, old: Index) -> Index:
+        rows = [self._row(session_id, old) for session_id in self._storage.list()]
+        kept = [row for row in old.rows() if not (self._root.sessions / row["sessionId"]).is_dir()]
+        ordered = sorted([*rows, *kept], key=lambda row: (row.get("createdAt") or "", row["sessionId"]))
+        return Index(tuple(_encode_row(row) for row in ordered))
+
+    def _row(self, session_id: str, old: Index) -> Row:
+        before = dict(old.row(session_id) or {})
+        try:
+            return {**before, **row_of(self._storage.read(session_id).document, self._root)}
+        except (DamagedError, FileNotFoundError):
+            place = str(self._root.sessions / session_id)
+            return {"sessionId": session_id, "createdAt": "", "workingDir": place, **before, "status": "error"}
+
+    def _save(self, index: Index) -> None:
+        with files.directory(self._root.sessions) as fd:
+            files.replace(fd, self._root.index.name, index.encode(utc_now()))
+
+    def _write_shell(self, document: Document) -> None:
+        paths = self._root.session(document["session_id"])
+        with files.directory(paths.directory) as fd:
+            files.replace(fd, paths.shell.name, encode_shell(shell_values(document, self._root)))

@@ -1,0 +1,48 @@
+"""Which sessions a caller asks for, and in which order. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mas.errors import RefusedError, shorten
+from mas.lifecycle import SessionPhase, SessionStatus
+from mas.record import Document
+
+
+def check_limit(limit: int | None) -> int:
+    """How many sessions at most, 0 for all; raises RefusedError for a negative number."""
+    if limit is not None and (type(limit) is not int or limit < 0):
+        msg = f"limit is {shorten(limit)}, expected a whole number of at least 0"
+        raise RefusedError(msg)
+    return limit or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a session must be to be chosen; None asks nothing. Both bounds belong to their range."""
+
+    status: SessionStatus | None = None
+    phase: SessionPhase | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+    branch: str | None = None
+    limit: int = 0
+
+    def select(self, documents: Iterable[Document]) -> list[Document]:
+        """The documents that fit, newest first."""
+        found = sorted(filter(self.fits, documents), key=_age, reverse=True)
+        return found[: self.limit] if self.limit else found
+
+    def fits(self, document: Document) -> bool:
+        """Whether a document is what is asked for."""
+        created = document["created_at"]
+        return (
+            (self.status is None or document["status"] == self.status)
+            and (self.phase is None or document.get("current_phase") == self.phase)
+            and (not self.created_after or created >= self.created_after)
+            and (not self.created_before or created <= self.created_before)
+            and (not self.branch or (document.get("git_context") or {}).get("branch") == self.branch)
+        )
+
+
+def _age(document: Document) -> tuple[str, str]:
+    return document["created_at"], document["session_id"]

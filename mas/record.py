@@ -1,0 +1,234 @@
+"""The record of a session: what its log folds to. Pure.
+
+A record is a document, the very one that ``metadata.json`` holds: Maestro's keys at the top level, ours below
+``lifecycle`` and ``runtime``. ``fold`` takes every record of a log into account and refuses nothing, so a log can always
+be replayed; keys and types it does not know survive. What may happen next is decided in ``mas.guard``.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mas.lifecycle import COARSE, TERMINAL, Coarse, SessionStatus
+from mas.states import SessionSummary
+
+Document = Mapping[str, Any]
+"""A record as plain JSON values. Treated as immutable: whoever changes one makes another."""
+
+SCHEMA = 1
+"""Version of the snapshot's form; a file with a higher one is read, never written."""
+
+CREATED = "created"
+"""Type of a log's first record; its data is the record as it begins."""
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds from one timestamp to another; 0 where the clock went backwards or a timestamp is unreadable."""
+    try:
+        return max(0.0, (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def status_of(document: Document) -> SessionStatus:
+    """The lifecycle status of a record."""
+    return SessionStatus(document["status"])
+
+
+def lifecycle_of(document: Document) -> Mapping[str, Any]:
+    """Our part of the record about the work; empty for one that an older program wrote."""
+    return document.get("lifecycle") or {}
+
+
+def runtime_of(document: Document) -> Mapping[str, Any]:
+    """Our part of the record about the team in tmux; empty for a session that is only a record."""
+    return document.get("runtime") or {}
+
+
+def options_of(document: Document) -> Mapping[str, Any]:
+    """The session's switches (fail_fast, auto_merge, collect_metrics, verbose); missing ones are off."""
+    return (lifecycle_of(document).get("config") or {}).get("options") or {}
+
+
+def max_iterations_of(document: Document) -> int:
+    """How many iterations the session may have."""
+    return int((document.get("configuration") or {}).get("max_iterations", 3))
+
+
+def active_seconds(document: Document, now: str) -> float:
+    """Seconds of work since the start, pauses left out, until ``now`` or the session's end."""
+    lifecycle = lifecycle_of(document)
+    end = document.get("completed_at") or (lifecycle.get("pause") or {}).get("at") or now
+    return max(0.0, seconds_between(lifecycle.get("started_at", ""), end) - lifecycle.get("paused_seconds", 0.0))
+
+
+COUNTS = ("commands", "failed_commands", "file_changes", "lines_added", "lines_removed", "commits")
+"""What is counted in the snapshot; the full lists are folded from the log."""
+
+
+def summarize(document: Document, now: str) -> SessionSummary:
+    """What the session amounts to if it ends now."""
+    lifecycle = lifecycle_of(document)
+    counts = {name: lifecycle.get("counts", {}).get(name, 0) for name in COUNTS}
+    return SessionSummary(
+        session_id=document["session_id"],
+        started_at=lifecycle.get("started_at", ""),
+        completed_at=now,
+        duration_seconds=round(active_seconds(document, now), 6),
+        iterations=lifecycle.get("completed", 0),
+        **counts,
+    )
+
+
+def fold(document: Document | None, kind: str, data: Mapping[str, Any], seq: int, ts: str) -> Document:
+    """The record after one more line of its log. The first line makes it; an unknown type only moves ``rev``."""
+    if document is None:
+        return {**data, "rev": seq}
+    changed = dict(document)
+    folder = _FOLDERS.get(kind)
+    if folder:
+        changed["lifecycle"] = dict(lifecycle_of(document))
+        folder(changed, changed["lifecycle"], data, ts)
+    changed["updated_at"] = ts
+    changed["rev"] = seq
+    return changed
+
+
+def _start(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    document["status"] = SessionStatus.PLANNING.value
+    lifecycle["started_at"] = ts
+    lifecycle["iteration"] = 0
+    if data.get("config"):
+        lifecycle["config"] = data["config"]
+
+
+def _change_phase(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del lifecycle, ts
+    document["status"] = data["to"]
+
+
+def _begin_iteration(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del document
+    lifecycle.update(iteration=data["number"], open=data["number"], opened_at=ts, mark=data.get("mark"))
+
+
+def _end_iteration(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del document, ts
+    changes = data.get("changes") or {}
+    lifecycle["completed"] = data["number"]
+    for name in ("open", "opened_at", "mark"):
+        lifecycle.pop(name, None)
+    _count(lifecycle, "file_changes", len(changes.get("files_modified", ())))
+    _count(lifecycle, "lines_added", changes.get("lines_added", 0))
+    _count(lifecycle, "lines_removed", changes.get("lines_removed", 0))
+    _count(lifecycle, "commits", len(changes.get("git_commits", ())))
+    _count(lifecycle, "commands", len(changes.get("commands_run", ())))
+
+
+def _count_command(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del document, ts
+    _count(lifecycle, "commands", 1)
+    _count(lifecycle, "failed_commands", 0 if data.get("success", True) else 1)
+
+
+def _pause(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    document["status"] = SessionStatus.PAUSED.value
+    lifecycle["pause"] = {**data, "at": ts}
+
+
+def _resume(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    document["status"] = data["to"]
+    pause = lifecycle.pop("pause", None) or {}
+    if lifecycle.get("started_at"):
+        paused = lifecycle.get("paused_seconds", 0.0) + seconds_between(pause.get("at", ts), ts)
+        lifecycle["paused_seconds"] = round(paused, 6)
+    else:
+        lifecycle.update(started_at=ts, iteration=0)
+
+
+def _complete(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    _end(document, lifecycle, SessionStatus.COMPLETED, ts)
+    lifecycle["summary"] = data.get("summary") or {}
+
+
+def _fail(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    _end(document, lifecycle, SessionStatus.FAILED, ts)
+    lifecycle["error"] = data["error"]
+
+
+def _end(document: dict[str, Any], lifecycle: dict[str, Any], status: SessionStatus, ts: str) -> None:
+    pause = lifecycle.pop("pause", None)
+    if pause:
+        paused = lifecycle.get("paused_seconds", 0.0) + seconds_between(pause.get("at", ts), ts)
+        lifecycle["paused_seconds"] = round(paused, 6)
+    document["status"] = status.value
+    document["completed_at"] = ts
+
+
+def _update(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del lifecycle, ts
+    for name, value in data["set"].items():
+        if name == "label":
+            document["runtime"] = {**runtime_of(document), "label": value}
+        elif value is None:
+            document.pop(name, None)
+        else:
+            document[name] = value
+
+
+def _observe(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del lifecycle, ts
+    document["runtime"] = {**runtime_of(document), **data}
+
+
+def _count_checkpoint(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del lifecycle, data, ts
+    statistics = dict(document.get("statistics") or {})
+    statistics["checkpoints_created"] = statistics.get("checkpoints_created", 0) + 1
+    document["statistics"] = statistics
+
+
+def _import(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del lifecycle, ts
+    for name in data.get("unset", ()):
+        document.pop(name, None)
+    document.update(data["set"])
+
+
+def _count(lifecycle: dict[str, Any], name: str, more: int) -> None:
+    if more:
+        counts = dict(lifecycle.get("counts") or {})
+        counts[name] = counts.get(name, 0) + more
+        lifecycle["counts"] = counts
+
+
+_FOLDERS = {
+    "started": _start,
+    "phase_changed": _change_phase,
+    "iteration_started": _begin_iteration,
+    "iteration_completed": _end_iteration,
+    "command_executed": _count_command,
+    "paused": _pause,
+    "resumed": _resume,
+    "completed": _complete,
+    "failed": _fail,
+    "updated": _update,
+    "runtime": _observe,
+    "checkpoint": _count_checkpoint,
+    "imported": _import,
+}
+
+
+def broken_invariant(document: Document) -> str | None:
+    """The first rule between status and data that a record breaks, in words; None for a sound one."""
+    lifecycle, coarse = lifecycle_of(document), COARSE[status_of(document)]
+    pairs = (
+        (coarse is Coarse.PAUSED, "pause" in lifecycle, "pause data"),
+        (coarse is Coarse.COMPLETED, "summary" in lifecycle, "a summary"),
+        (coarse is Coarse.FAILED, "error" in lifecycle, "an error"),
+        (status_of(document) in TERMINAL, bool(document.get("completed_at")), "completed_at"),
+    )
+    for wanted, present, what in pairs:
+        if wanted != present:
+            return f"a {document['status']} session {'has' if present else 'lacks'} {what}"
+    return None

@@ -1,0 +1,63 @@
+"""The second axis of a session: whether its team is up. One word from what was wanted and what was seen. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mas.lifecycle import RUNNING, SessionStatus
+from mas.record import Document, runtime_of, status_of
+
+Word = Literal["active", "stopped", "error"]
+Observed = Literal["up", "down", "unknown"]
+
+INTERRUPTED = "interrupted: runtime lost"
+"""Reason of the pause that a running session gets when its team is gone without having been stopped."""
+
+STOPPED = "stopped"
+"""Reason of the pause that ``mas stop`` makes."""
+
+OLD_WORDS = {"inactive": "stopped", "terminated": "stopped", "restoring": "stopped", "running": "active"}
+"""What earlier programs wrote, and what clients may still ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The word for a session, and whether it is only the last one known because tmux gave no answer."""
+
+    word: Word
+    stale: bool = False
+
+
+def wanted_up(document: Document) -> bool:
+    """Whether the session is to have a team; one that is only a record never is."""
+    return runtime_of(document).get("wanted") == "up"
+
+
+def recorded(document: Document) -> Word:
+    """The word from the record alone: what it says was wanted and last observed."""
+    return derive(document, runtime_of(document).get("observed", "down")).word
+
+
+def derive(document: Document, observed: Observed, *, sound: bool = True) -> Status:
+    """The word from the record and what tmux says now.
+
+    ``sound`` is False for a damaged session or one whose workspace is missing.
+    """
+    if not sound:
+        return Status("error")
+    up = wanted_up(document)
+    if up and status_of(document) is SessionStatus.FAILED:
+        return Status("error")
+    if observed == "unknown":
+        last = runtime_of(document).get("observed", "down")
+        return Status("active" if last == "up" else "stopped", stale=True)
+    return Status("active" if observed == "up" else "stopped")
+
+
+def lost(document: Document, observed: Observed) -> bool:
+    """Whether the team of a session that should be up is gone, and its record does not say so yet."""
+    return wanted_up(document) and observed == "down" and runtime_of(document).get("observed") != "down"
+
+
+def interrupts(document: Document, observed: Observed) -> bool:
+    """Whether that loss pauses the work: it was running, and nobody asked to be left alone."""
+    return lost(document, observed) and status_of(document) in RUNNING

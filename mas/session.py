@@ -1,0 +1,194 @@
+"""The parts of a session's record, as the objects callers hold.
+
+These are plain mutable copies: changing one changes nothing stored. ``to_dict`` gives the keys of ``metadata.json`` in
+their order, absent values left out. The constructors take what older programs wrote; what may be written is decided by
+``mas.fields``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from mas.lifecycle import SessionPhase, SessionStatus
+from mas.states import SessionState, state_of
+
+Part = TypeVar("Part")
+
+
+@dataclass
+class GitContext:
+    """Where the repository stood. Outside a repository ``branch`` and ``commit`` are empty."""
+
+    branch: str
+    commit: str
+    repo_root: str
+    is_worktree: bool = False
+    worktree_name: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The context as JSON values; a missing worktree name is left out."""
+        return _present(self)
+
+
+@dataclass
+class PRDReference:
+    """The requirements document a session works from."""
+
+    filename: str
+    path: str
+    version: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reference as JSON values; a missing version is left out."""
+        return _present(self)
+
+
+@dataclass
+class SessionStatistics:
+    """Counts that an orchestrator keeps; ``duration_seconds`` is a number of at least 0."""
+
+    total_tasks: int = 0
+    completed_tasks: int = 0
+    failed_tasks: int = 0
+    decisions_made: int = 0
+    checkpoints_created: int = 0
+    error_recovery_count: int = 0
+    duration_seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as JSON values."""
+        return _present(self)
+
+
+@dataclass
+class SessionConfiguration:
+    """Limits and switches of a session."""
+
+    max_iterations: int = 3
+    timeout_minutes: int = 120
+    auto_checkpoint: bool = True
+    error_recovery_enabled: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON values."""
+        return _present(self)
+
+
+@dataclass
+class Session:
+    """One session. Besides Maestro's fields it answers what specification 58 calls SessionInfo."""
+
+    session_id: str
+    feature_request: str
+    status: SessionStatus
+    created_at: str
+    git_context: GitContext
+    current_phase: SessionPhase | None = None
+    updated_at: str | None = None
+    completed_at: str | None = None
+    prd_reference: PRDReference | None = None
+    statistics: SessionStatistics = field(default_factory=SessionStatistics)
+    configuration: SessionConfiguration = field(default_factory=SessionConfiguration)
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The record this was read from: to be read, never changed."""
+
+    def __post_init__(self) -> None:
+        """Turn words into members of their enumerations."""
+        self.status = SessionStatus(self.status)
+        if self.current_phase is not None:
+            self.current_phase = SessionPhase(self.current_phase)
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.session_id
+
+    @property
+    def state(self) -> SessionState:
+        """The state of specification 58 that the record describes."""
+        return state_of(self.document or self.to_dict())
+
+    @property
+    def iteration(self) -> int:
+        """The latest iteration, 0 before the first."""
+        return int(self.document.get("lifecycle", {}).get("iteration", 0))
+
+    @property
+    def label(self) -> str:
+        """The name a person gave it, or an empty text."""
+        return str(self.document.get("runtime", {}).get("label", ""))
+
+    @property
+    def mode(self) -> str | None:
+        """``isolated``, ``legacy``, or None for a session that is only a record."""
+        return self.document.get("runtime", {}).get("mode")
+
+    @property
+    def parent_session_id(self) -> str | None:
+        """The session this one was retried or restored from."""
+        return self.document.get("lifecycle", {}).get("parent_session_id")
+
+    @property
+    def rev(self) -> int:
+        """Number of the last record in the session's log."""
+        return int(self.document.get("rev", 0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Maestro's keys in their order; what is None is left out."""
+        values = {
+            "session_id": self.session_id,
+            "feature_request": self.feature_request,
+            "status": self.status.value,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "completed_at": self.completed_at,
+            "git_context": self.git_context.to_dict(),
+            "current_phase": self.current_phase.value if self.current_phase else None,
+            "prd_reference": self.prd_reference.to_dict() if self.prd_reference else None,
+            "statistics": self.statistics.to_dict(),
+            "configuration": self.configuration.to_dict(),
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def from_document(document: Mapping[str, Any]) -> Session:
+    """The session of a record. Missing parts take their defaults, unknown keys are passed over.
+
+    Raises KeyError, TypeError or ValueError for a document that describes no session at all.
+    """
+    git = document.get("git_context") or {}
+    prd = document.get("prd_reference")
+    return Session(
+        document["session_id"],
+        document["feature_request"],
+        document["status"],
+        document["created_at"],
+        GitContext(
+            git.get("branch", ""),
+            git.get("commit", ""),
+            git.get("repo_root", ""),
+            git.get("is_worktree", False),
+            git.get("worktree_name"),
+        ),
+        document.get("current_phase"),
+        document.get("updated_at"),
+        document.get("completed_at"),
+        PRDReference(prd.get("filename", ""), prd.get("path", ""), prd.get("version")) if prd else None,
+        _part(SessionStatistics, document.get("statistics")),
+        _part(SessionConfiguration, document.get("configuration")),
+        document,
+    )
+
+
+def _part(kind: type[Part], values: Mapping[str, Any] | None) -> Part:
+    if not values:
+        return kind()
+    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    if values.keys() <= known.keys():
+        return kind(**values)
+    return kind(**{name: value for name, value in values.items() if name in known})
+
+
+def _present(part: Any) -> dict[str, Any]:
+    values = {item.name: getattr(part, item.name) for item in fields(part)}
+    return {name: value for name, value in values.items() if value is not None}

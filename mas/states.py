@@ -1,0 +1,185 @@
+"""The five states of specification 58 and what it says of a session's progress and end."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from mas.config import SessionConfig
+from mas.events import IterationChanges, TimestampedEvent
+from mas.lifecycle import COARSE, Coarse, SessionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The record exists, no work was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Work goes on in round ``iteration``, 0 before the first."""
+
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Work rests."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """What a completed session amounts to. Durations are seconds, pauses left out."""
+
+    session_id: str = ""
+    started_at: str = ""
+    completed_at: str = ""
+    duration_seconds: float = 0.0
+    iterations: int = 0
+    commands: int = 0
+    failed_commands: int = 0
+    file_changes: int = 0
+    lines_added: int = 0
+    lines_removed: int = 0
+    commits: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Work is done."""
+
+    summary: SessionSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Work ended without success."""
+
+    error: str
+
+
+SessionState = Created | Running | Paused | Completed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedCommand:
+    """A command that was reported, and when."""
+
+    command: str
+    success: bool
+    timestamp: str
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IterationMetrics:
+    """One iteration: when it ran and what it changed. ``completed_at`` is empty while it is open."""
+
+    number: int
+    started_at: str
+    completed_at: str = ""
+    duration_seconds: float = 0.0
+    success: bool = True
+    changes: IterationChanges = field(default_factory=IterationChanges)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMetrics:
+    """The iterations of a session in their order."""
+
+    iterations: tuple[IterationMetrics, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionProgress:
+    """How far a session is. ``duration`` leaves pauses out; ``files_changed`` are relative to the project."""
+
+    state: SessionState
+    iterations_completed: int
+    total_iterations: int
+    files_changed: frozenset[Path]
+    commands_executed: tuple[ExecutedCommand, ...]
+    duration: timedelta
+    current_phase: str | None
+    metrics: SessionMetrics = field(default_factory=SessionMetrics)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCheckpoint:
+    """A state to go back to. ``state_snapshot`` is the record as it was; a terminal one is not ``resumable``."""
+
+    iteration: int
+    timestamp: str
+    state_snapshot: Mapping[str, Any]
+    resumable: bool = True
+
+    @property
+    def seq(self) -> int:
+        """Number of the log record the checkpoint stands at."""
+        return int(self.state_snapshot.get("rev", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class PersistedSession:
+    """A whole session as a storage saves and loads it."""
+
+    id: str
+    config: SessionConfig | None
+    state: SessionState
+    events: tuple[TimestampedEvent, ...] = ()
+    checkpoints: tuple[SessionCheckpoint, ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class SessionInfo(Protocol):
+    """What every session that a query returns can be asked; ``mas.session.Session`` answers all of it."""
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+
+    @property
+    def state(self) -> SessionState:
+        """The state of specification 58."""
+
+    @property
+    def iteration(self) -> int:
+        """The latest iteration."""
+
+    @property
+    def label(self) -> str:
+        """The name a person gave it."""
+
+    @property
+    def mode(self) -> str | None:
+        """``isolated``, ``legacy`` or None."""
+
+
+def state_of(document: Mapping[str, Any]) -> SessionState:
+    """The state a record describes. What an older program did not write is filled in: "unknown", or empty."""
+    lifecycle = document.get("lifecycle") or {}
+    match COARSE[SessionStatus(document["status"])]:
+        case Coarse.CREATED:
+            return Created()
+        case Coarse.RUNNING:
+            return Running(lifecycle.get("iteration", 0))
+        case Coarse.PAUSED:
+            return Paused((lifecycle.get("pause") or {}).get("reason", "unknown"))
+        case Coarse.COMPLETED:
+            return Completed(summary_of(document))
+        case _:
+            return Failed(lifecycle.get("error", "unknown"))
+
+
+def summary_of(document: Mapping[str, Any]) -> SessionSummary:
+    """The summary a completed record holds; an empty one where an older program wrote none."""
+    stored = (document.get("lifecycle") or {}).get("summary") or {}
+    known = SessionSummary.__dataclass_fields__
+    return SessionSummary(**{name: value for name, value in stored.items() if name in known})

@@ -1,0 +1,199 @@
+"""Where sessions are kept: the port, and the storage in memory. ``mas.filestore`` keeps them in files.
+
+A storage knows records and their logs; it knows neither which change is allowed nor who wants to hear of it.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from mas import events, lines, replay
+from mas.config import SessionConfig
+from mas.errors import BusyError, ExistsError, NotFoundError, shorten
+from mas.paths import SessionPaths, check_session_id
+from mas.record import CREATED, Document, lifecycle_of
+from mas.replay import Entry, Stored
+from mas.states import PersistedSession, SessionCheckpoint, state_of
+
+Build = Callable[[SessionPaths], None]
+"""Fills the directory of a session that is being created."""
+
+
+class SessionStorage(Protocol):
+    """What the manager needs of a storage. ``save``, ``load``, ``list`` and ``delete`` are specification 58's."""
+
+    def save(self, session: PersistedSession) -> None:
+        """Store a whole session under its id; raises ExistsError where the id is taken."""
+
+    def load(self, session_id: str) -> PersistedSession | None:
+        """The whole session, None where there is none; raises DamagedError for one that cannot be read."""
+
+    def list(self) -> Sequence[str]:
+        """The ids of all sessions, in no order."""
+
+    def delete(self, session_id: str) -> None:
+        """Remove a session and all that belongs to it; raises NotFoundError where there is none."""
+
+    def lock(self, session_id: str) -> AbstractContextManager[None]:
+        """Exclude every other writer of the session, in all processes; re-entrant in a thread. Raises BusyError."""
+
+    def create(self, document: Document, now: str, build: Build | None = None) -> Stored:
+        """Begin a session's log with its first record, wholly or not at all; raises ExistsError."""
+
+    def read(self, session_id: str) -> Stored:
+        """What is held of a session; takes no lock. Raises NotFoundError, DamagedError."""
+
+    def prepare(self, session_id: str, now: str) -> Stored:
+        """``read``, with everything seen to that a writer must see to first; the caller holds the lock."""
+
+    def append(self, session_id: str, stored: Stored, entries: Sequence[Entry], now: str) -> Stored:
+        """Add records to the log, durably and all at once; the caller holds the lock and ``stored`` is current."""
+
+    def records(self, session_id: str, since: int = 0) -> Iterator[lines.Line]:
+        """The records of the log with a number above ``since``, in order."""
+
+    def position(self, session_id: str) -> int:
+        """A number that grows with every record: cheap to ask again and again."""
+
+    def put_checkpoint(self, session_id: str, checkpoint: SessionCheckpoint) -> None:
+        """Keep a checkpoint, durably; one of the same record is replaced."""
+
+    def checkpoints(self, session_id: str) -> Sequence[SessionCheckpoint]:
+        """The checkpoints that can be read, oldest first."""
+
+    def drop_checkpoint(self, session_id: str, seq: int) -> None:
+        """Remove the checkpoint of a record; one that is gone is fine."""
+
+
+def not_found(session_id: object) -> NotFoundError:
+    """The error for a session that is not there."""
+    return NotFoundError(f"Session not found: {shorten(session_id)}", hint="`mas list --all` shows what there is")
+
+
+def exists(session_id: str) -> ExistsError:
+    """The error for an id that is taken."""
+    return ExistsError(f"session {session_id} exists", hint="choose another id, or `mas resume` that one")
+
+
+def persisted(stored: Stored, log: Iterator[lines.Line], checkpoints: Sequence[SessionCheckpoint]) -> PersistedSession:
+    """A whole session as one value."""
+    document = stored.document
+    config = lifecycle_of(document).get("config")
+    return PersistedSession(
+        document["session_id"],
+        SessionConfig.from_json(config) if config else None,
+        state_of(document),
+        tuple(timestamped(line) for line in log if line.type in events.TYPES),
+        tuple(checkpoints),
+        document,
+    )
+
+
+def timestamped(line: lines.Line) -> events.TimestampedEvent:
+    """The event of a line of the log; the line's type is one of ``events.TYPES``."""
+    return events.TimestampedEvent(line.seq, line.ts, events.from_log(line.type, line.data))
+
+
+def unsaved(session: PersistedSession) -> Document:
+    """The document that a saved session's log begins with: the record as it stands, numbered anew."""
+    return {name: value for name, value in session.document.items() if name != "rev"}
+
+
+class MemoryStorage:
+    """Sessions in memory: for tests, and for programs that want no files. Nothing survives the process."""
+
+    def __init__(self, lock_timeout: float = 10.0) -> None:
+        self._logs: dict[str, list[bytes]] = {}
+        self._stored: dict[str, Stored] = {}
+        self._checkpoints: dict[str, dict[int, SessionCheckpoint]] = {}
+        self._locks: dict[str, threading.RLock] = {}
+        self._lock_timeout = lock_timeout
+
+    def save(self, session: PersistedSession) -> None:
+        """See SessionStorage."""
+        document = unsaved(session)
+        self.create(document, document["created_at"])
+        for checkpoint in session.checkpoints:
+            self.put_checkpoint(session.id, checkpoint)
+
+    def load(self, session_id: str) -> PersistedSession | None:
+        """See SessionStorage."""
+        if session_id not in self._stored:
+            return None
+        return persisted(self.read(session_id), self.records(session_id), self.checkpoints(session_id))
+
+    def list(self) -> Sequence[str]:
+        """See SessionStorage."""
+        return [*self._stored]
+
+    def delete(self, session_id: str) -> None:
+        """See SessionStorage."""
+        with self.lock(session_id):
+            self.read(session_id)
+            for table in (self._stored, self._logs, self._checkpoints):
+                table.pop(session_id, None)  # type: ignore[attr-defined]
+
+    @contextmanager
+    def lock(self, session_id: str) -> Iterator[None]:
+        """See SessionStorage."""
+        held = self._locks.setdefault(session_id, threading.RLock())
+        if not held.acquire(timeout=self._lock_timeout):
+            msg = f"{session_id} is in use by another thread"
+            raise BusyError(msg)
+        try:
+            yield
+        finally:
+            held.release()
+
+    def create(self, document: Document, now: str, build: Build | None = None) -> Stored:
+        """See SessionStorage; a storage without directories has nothing to build."""
+        del build
+        session_id = check_session_id(document["session_id"])
+        with self.lock(session_id):
+            if session_id in self._stored:
+                raise exists(session_id)
+            raw, stored = replay.extend(None, [(CREATED, document)], now)
+            self._logs[session_id], self._stored[session_id] = [raw], stored
+        return stored
+
+    def read(self, session_id: str) -> Stored:
+        """See SessionStorage."""
+        try:
+            return self._stored[session_id]
+        except (KeyError, TypeError):
+            raise not_found(session_id) from None
+
+    def prepare(self, session_id: str, now: str) -> Stored:
+        """See SessionStorage."""
+        del now
+        return self.read(session_id)
+
+    def append(self, session_id: str, stored: Stored, entries: Sequence[Entry], now: str) -> Stored:
+        """See SessionStorage."""
+        raw, grown = replay.extend(stored, entries, now)
+        self._logs[session_id] += raw.splitlines(keepends=True)
+        self._stored[session_id] = grown
+        return grown
+
+    def records(self, session_id: str, since: int = 0) -> Iterator[lines.Line]:
+        """See SessionStorage."""
+        self.read(session_id)
+        return replay.since([*self._logs[session_id]], since)
+
+    def position(self, session_id: str) -> int:
+        """See SessionStorage."""
+        return self.read(session_id).size
+
+    def put_checkpoint(self, session_id: str, checkpoint: SessionCheckpoint) -> None:
+        """See SessionStorage."""
+        self.read(session_id)
+        self._checkpoints.setdefault(session_id, {})[checkpoint.seq] = checkpoint
+
+    def checkpoints(self, session_id: str) -> Sequence[SessionCheckpoint]:
+        """See SessionStorage."""
+        return [checkpoint for _, checkpoint in sorted(self._checkpoints.get(session_id, {}).items())]
+
+    def drop_checkpoint(self, session_id: str, seq: int) -> None:
+        """See SessionStorage."""
+        self._checkpoints.get(session_id, {}).pop(seq, None)
