@@ -31,6 +31,7 @@ ROW_KEYS = (
     "lastActivity",
     "label",
     "agentCount",
+    "lifecycle",
     "rev",
 )
 SHELL_KEYS = (
@@ -76,6 +77,7 @@ def row_of(document: Document, root: Root) -> dict[str, Any]:
         "lastActivity": document.get("updated_at", ""),
         "label": runtime.get("label", ""),
         "agentCount": len(runtime.get("agents", ())),
+        "lifecycle": document["status"],
         "rev": document.get("rev", 0),
     }
 
