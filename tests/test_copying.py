@@ -98,10 +98,12 @@ def test_a_copy_equals_its_source_and_shares_nothing_with_it(source: Path, targe
 def test_modes_do_not_depend_on_the_umask(source: Path, target: Path, umask: int) -> None:
     (source / "private").touch(mode=0o600)
     (source / "unit").chmod(0o750)
-    before = contents(source)
-    os.umask(umask)
-    copying.copy_tree(source, target)
-    assert contents(target) == before
+    before = os.umask(umask)
+    try:
+        copying.copy_tree(source, target)
+    finally:
+        os.umask(before)
+    assert contents(target) == contents(source)
 
 
 def test_setuid_setgid_and_sticky_are_dropped(source: Path, target: Path) -> None:
@@ -302,6 +304,12 @@ def test_a_large_tree_arrives_whole(large: Path, target: Path) -> None:
     copying.copy_tree(large, target)
     assert contents(target) == contents(large)
     assert open_descriptors() == before
+
+
+def test_links_of_a_large_tree_of_our_own_are_made_once(large: Path, target: Path) -> None:
+    (large / "unit/link").symlink_to("00")
+    copying.copy_tree(large, target, trees.WORKSPACE)
+    assert (target / "unit/link").readlink() == Path("00")
 
 
 @pytest.mark.parametrize("number", range(4))
