@@ -45,6 +45,12 @@ def test_the_users_directories_cannot_be_written(place: Callable[[], Path]) -> N
         place().touch()
 
 
+@pytest.mark.parametrize("kind", ["CONFIG", "DATA", "STATE", "CACHE"])
+def test_directories_named_by_the_desktop_cannot_be_made(kind: str) -> None:
+    with pytest.raises(NotADirectoryError):
+        Path(os.environ[f"XDG_{kind}_HOME"]).mkdir(parents=True)
+
+
 @pytest.mark.parametrize("words", [["new-session", "-d"], ["list-sessions"], ["-L", "named", "new-session", "-d"]])
 def test_tmux_without_a_socket_of_its_own_is_refused(words: list[str]) -> None:
     done = subprocess.run(["tmux", *words], capture_output=True, text=True, check=False, timeout=10)
@@ -71,6 +77,7 @@ def test_git_reads_no_configuration_of_the_user_or_the_machine(repo: Path) -> No
         ["git", "-C", repo, "config", "--list", "--show-scope"], capture_output=True, text=True, check=True, timeout=10
     )
     assert {line.split("\t")[0] for line in done.stdout.splitlines()} == {"local"}
+    assert os.environ["GIT_CONFIG_GLOBAL"] == os.devnull
 
 
 def test_the_shell_the_language_and_the_mask_are_fixed() -> None:
