@@ -32,6 +32,7 @@ ROW_KEYS = (
     "label",
     "agentCount",
     "lifecycle",
+    "tmuxSocket",
     "rev",
 )
 SHELL_KEYS = (
@@ -78,6 +79,7 @@ def row_of(document: Document, root: Root) -> dict[str, Any]:
         "label": runtime.get("label", ""),
         "agentCount": len(runtime.get("agents", ())),
         "lifecycle": document["status"],
+        "tmuxSocket": (runtime.get("tmux") or {}).get("socket", ""),
         "rev": document.get("rev", 0),
     }
 
@@ -247,10 +249,21 @@ class Projections:
 
     def rows(self) -> list[Row]:
         """The rows, oldest first. Where the index cannot be believed, the directories are asked instead."""
+        return self._believed().rows()
+
+    def newest(self, count: int | None, ids: Iterable[str] = ()) -> tuple[list[Row], int]:
+        """The newest ``count`` rows (None for all) and those of ``ids``, and how many rows there are in all."""
+        index = self._believed()
+        rows = index.rows(count)
+        shown = {row["sessionId"] for row in rows}
+        others = (index.row(session_id) for session_id in ids if session_id not in shown)
+        return [*filter(None, others), *rows], len(index.lines)
+
+    def _believed(self) -> Index:
         index = read_index(self._root)
         if index.sound and self._root.sessions.is_dir() and counted_right(self._root, index):
-            return index.rows()
-        return self._reconciled(index).rows()
+            return index
+        return self._reconciled(index)
 
     def _reconciled(self, index: Index) -> Index:
         if not index.sound:
