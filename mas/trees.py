@@ -6,7 +6,7 @@ following symbolic links and never wait on a pipe; what a survey found is copied
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from errno import ELOOP
 from pathlib import Path
@@ -82,14 +82,21 @@ class Tree:
     bytes: int
     top: FoundDirectory = field(repr=False)
 
+    def part(self, name: str) -> "Tree | None":
+        """The directory of that name at the top, as a tree of its own; None where there is none."""
+        for directory in self.top.directories:
+            if directory.name == name:
+                return Tree(self.source / name, *_weigh(directory), directory)
+        return None
 
-def survey(source: Path, limits: Limits = TEMPLATE, *, only: Collection[str] | None = None) -> Tree:
-    """What a copy of ``source`` would take; where ``only`` is given, no other names are taken at its top.
+
+def survey(source: Path, limits: Limits = TEMPLATE, take: Callable[[str], bool] | None = None) -> Tree:
+    """What a copy of ``source`` would take: all of it, or the entries whose path below ``source`` ``take`` agrees to.
 
     Raises NotFoundError where there is no such directory, and RefusedError, naming the entry, where the tree holds
     more than the limits allow or something that is neither a regular file nor a directory.
     """
-    walk = _Survey(source, limits, only)
+    walk = _Survey(source, limits, take)
     try:
         opened = Opened(source, DIRECTORY)
     except OSError as error:
@@ -136,10 +143,10 @@ class Opened:
 class _Survey:
     """One walk over a source, with what was counted so far."""
 
-    def __init__(self, source: Path, limits: Limits, only: Collection[str] | None) -> None:
+    def __init__(self, source: Path, limits: Limits, take: Callable[[str], bool] | None) -> None:
         self.source = source
         self.limits = limits
-        self.only = only
+        self.take = take
         self.entries = 0
         self.bytes = 0
 
@@ -154,10 +161,9 @@ class _Survey:
 
     def _list(self, found: FoundDirectory, descriptor: int, where: str) -> list[str]:
         inner = []
-        only = None if where else self.only
         with os.scandir(descriptor) as entries:
             for entry in entries:
-                if only is not None and entry.name not in only:
+                if self.take is not None and not self.take(where + entry.name):
                     continue
                 status = entry.stat(follow_symlinks=False)
                 self._count(where + entry.name, status)
@@ -193,6 +199,16 @@ class _Survey:
                 raise _unfit(self.source, what, "keep large files elsewhere")
         elif not (stat.S_ISDIR(status.st_mode) or limits.own):
             raise _unfit(self.source / where, _kind(status.st_mode), "replace it by a regular file, or remove it")
+
+
+def _weigh(directory: FoundDirectory) -> tuple[int, int]:
+    """Entries and bytes below a directory."""
+    entries = len(directory.files) + len(directory.links) + len(directory.directories)
+    size = sum(file.size for file in directory.files)
+    for inner_entries, inner_size in map(_weigh, directory.directories):
+        entries += inner_entries
+        size += inner_size
+    return entries, size
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:

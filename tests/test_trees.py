@@ -65,11 +65,24 @@ def test_a_survey_counts_what_a_copy_would_take(tree: Path) -> None:
     assert (found.entries, found.bytes, found.source) == (5, 1007, tree)
 
 
-def test_only_named_entries_are_looked_at_the_top(tree: Path) -> None:
+def test_what_is_not_taken_is_not_looked_at(tree: Path) -> None:
     (tree / "secret").symlink_to("/etc/passwd")
-    (tree / "unit/secret").mkdir()
-    assert survey(tree, only=("unit",)).entries == 4
-    assert survey(tree, only=()).entries == 0
+    (tree / "unit/01").mkdir()
+    (tree / "unit/01/secret").symlink_to("/etc/passwd")
+    found = survey(tree, take=lambda place: place not in {"secret", "unit/01"})
+    assert (found.entries, found.bytes) == (3, 7)
+
+
+def test_a_part_of_a_tree_is_counted_by_itself(tree: Path) -> None:
+    (tree / "workflows").mkdir()
+    (tree / "workflows/link").symlink_to("nowhere")
+    found = survey(tree, WORKSPACE)
+    unit, workflows = found.part("unit"), found.part("workflows")
+    assert unit
+    assert workflows
+    assert (unit.source, unit.entries, unit.bytes) == (tree / "unit", 2, 7)
+    assert (workflows.entries, workflows.bytes) == (1, 0)
+    assert found.part("README.md") is None
 
 
 @pytest.mark.parametrize(
