@@ -249,6 +249,17 @@ def lock(path: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
         held.release()
 
 
+def is_locked(path: Path) -> bool:
+    """Whether another process holds a lock at this moment; looking makes no file."""
+    if not path.exists():
+        return False
+    try:
+        with lock(path, 0):
+            return False
+    except BusyError:
+        return True
+
+
 def _lock_object(path: Path) -> "UnixFileLock":
     from filelock import UnixFileLock  # noqa: PLC0415  see lock
 

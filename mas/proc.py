@@ -77,3 +77,15 @@ def foreign_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def become(argv: Sequence[str], env: Mapping[str, str]) -> None:
     """Replace this process by another program (``mas attach`` becomes the tmux client). Does not return."""
     os.execvpe(argv[0], list(argv), dict(env))
+
+
+def detach(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
+    """Start a program that outlives this one: a session of its own, no terminal, its output appended to ``log``.
+
+    Returns its pid.
+    """
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd="/", start_new_session=True
+        )
+    return child.pid

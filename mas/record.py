@@ -21,6 +21,9 @@ SCHEMA = 1
 CREATED = "created"
 """Type of a log's first record; its data is the record as it begins."""
 
+SALVAGED = "salvaged"
+"""Type of the record behind a part of a log that was given up; its data is the newest record known."""
+
 
 def seconds_between(earlier: str, later: str) -> float:
     """Seconds from one timestamp to another; 0 where the clock went backwards or a timestamp is unreadable."""
@@ -82,7 +85,7 @@ def summarize(document: Document, now: str) -> SessionSummary:
 
 def fold(document: Document | None, kind: str, data: Mapping[str, Any], seq: int, ts: str) -> Document:
     """The record after one more line of its log. The first line makes it; an unknown type only moves ``rev``."""
-    if document is None:
+    if document is None or kind == SALVAGED:
         return {**data, "rev": seq}
     changed = dict(document)
     folder = _FOLDERS.get(kind)

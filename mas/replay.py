@@ -9,7 +9,7 @@ from typing import Any
 
 from mas import lines
 from mas.errors import RefusedError
-from mas.record import CREATED, Document, broken_invariant, fold
+from mas.record import CREATED, SALVAGED, Document, broken_invariant, fold
 
 Entry = tuple[str, Mapping[str, Any]]
 """Type and data of a record that is to be written."""
@@ -73,11 +73,17 @@ def check(raw: bytes, document: Document | None, crc: str) -> lines.Line:
         msg = "no end of line"
         raise lines.BadLineError(msg)
     line = lines.decode(raw)
-    seq = int(document["rev"]) + 1 if document else 1
-    if line.seq != seq or line.prev != crc or (document is None) != (line.type == CREATED):
+    if line.prev != crc or not _follows(line, document):
         msg = "it does not follow the record before it"
         raise lines.BadLineError(msg)
     return line
+
+
+def _follows(line: lines.Line, document: Document | None) -> bool:
+    if document is None:
+        return line.type == CREATED
+    following = int(document["rev"]) + 1
+    return line.type != CREATED and (line.seq == following or (line.type == SALVAGED and line.seq > following))
 
 
 def _is_line(raw: bytes) -> bool:
