@@ -1,0 +1,132 @@
+"""What is installed elsewhere: the wheel, its metadata, and the pinned packages a checkout is set up with."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import Parser
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import mas
+
+HERE = Path(__file__).parents[1]
+PROJECT = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    target = tmp_path_factory.mktemp("wheel")
+    argv = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(target)]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60, cwd=HERE)
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory the wheel is installed in, away from the checkout."""
+    target = tmp_path_factory.mktemp("site packages")
+    argv = [sys.executable, "-I", "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target"]
+    subprocess.run([*argv, target, wheel], check=True, capture_output=True, timeout=60)
+    return target
+
+
+def python(code: str, *, path: Path) -> str:
+    """What a program prints that finds ``path`` before everything else."""
+    argv = [sys.executable, "-c", code]
+    env = {**os.environ, "PYTHONPATH": str(path)}
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60, env=env, cwd="/").stdout
+
+
+# --- the version and the wheel ---
+
+
+def test_the_version_is_written_once() -> None:
+    assert metadata.version("mas") == mas.__version__
+    assert mas.__version__ not in (HERE / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_asking_for_the_version_loads_nothing_slow() -> None:
+    code = "import sys; import mas; mas.__version__; print(*sys.modules)"
+    loaded = set(python(code, path=HERE).split())
+    assert loaded & {"importlib.metadata", "typer", "rich", "libtmux", "pathlib", "re", "json"} == set()
+
+
+def test_the_wheel_holds_the_package_and_what_travels_with_it(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "mas/py.typed" in names
+    assert "mas/errors.py" in names
+    assert [name for name in names if "__pycache__" in name or name.startswith(("tests/", "scripts/"))] == []
+
+
+@pytest.mark.parametrize("folder", ["templates", "lib"])
+def test_the_wheel_holds_every_shipped_file(wheel: Path, folder: str) -> None:
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(f"mas/_shipped/{folder}/")}
+    here = {path for path in (HERE / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert shipped == {f"mas/_shipped/{path.relative_to(HERE)}" for path in here} != set()
+
+
+@pytest.mark.parametrize("folder", ["templates", "lib"])
+def test_shipped_files_are_found_installed_and_in_a_checkout(installed: Path, folder: str) -> None:
+    code = f"from mas import paths; print(paths.shipped({folder!r}))"
+    assert python(code, path=installed) == f"{installed}/mas/_shipped/{folder}\n"
+    assert python(code, path=HERE) == f"{HERE}/{folder}\n"
+
+
+def test_the_metadata_names_the_licence_the_python_and_the_command(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    place = f"mas-{mas.__version__}.dist-info"
+    facts = Parser().parsestr(archive.read(f"{place}/METADATA").decode())
+    assert (facts["Name"], facts["License-Expression"], facts["Requires-Python"]) == ("mas", "MIT", ">=3.11")
+    assert f"{place}/licenses/LICENSE" in archive.namelist()
+    assert archive.read(f"{place}/entry_points.txt").decode().split("\n")[:2] == [
+        "[console_scripts]",
+        "mas = mas.cli:main",
+    ]
+
+
+# --- what is pinned ---
+
+
+def pins(kind: str) -> dict[str, Requirement]:
+    """The requirements of a file, by name."""
+    text = (HERE / "requirements" / f"{kind}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.split(" --hash=")[0] for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return {canonicalize_name(pin.name): pin for pin in map(Requirement, filter(None, lines))}
+
+
+@pytest.mark.parametrize("kind", ["run", "dev"])
+def test_every_package_is_pinned_with_the_hashes_of_its_files(kind: str) -> None:
+    text = (HERE / "requirements" / f"{kind}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pattern = r"[a-z0-9-]+==[^ ]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+"
+    assert [line for line in lines if not re.fullmatch(pattern, line)] == []
+
+
+@pytest.mark.parametrize("kind", ["run", "dev"])
+def test_no_place_to_download_from_is_named(kind: str) -> None:
+    text = (HERE / "requirements" / f"{kind}.txt").read_text(encoding="utf-8")
+    assert re.findall(r"://|index|find-links|trusted", text) == []
+
+
+def test_the_tests_run_with_what_mas_runs_with() -> None:
+    run, dev = pins("run"), pins("dev")
+    assert {name: dev.get(name) for name in run} == run
+
+
+def test_what_is_pinned_is_what_was_asked_for() -> None:
+    groups = PROJECT["dependency-groups"]
+    for_run = [*PROJECT["project"]["dependencies"], *groups["build"]]
+    for_dev = [*for_run, *PROJECT["project"]["optional-dependencies"]["api"], *groups["test"], *groups["lint"]]
+    for kind, wanted in (("run", for_run), ("dev", for_dev)):
+        pinned = pins(kind)
+        for requirement in map(Requirement, wanted):
+            (pin,) = pinned[canonicalize_name(requirement.name)].specifier
+            assert requirement.specifier.contains(pin.version), f"{kind}: {requirement}"
