@@ -121,7 +121,7 @@ def _snapshot(top: Path, directory: Path, exclude: Sequence[str]) -> Iterator[di
         with suppress(FileNotFoundError):
             # With its time: a file changed in the moment the index was written is recognised by it.
             shutil.copy2(directory / "index", copy)
-        index = {"GIT_INDEX_FILE": str(copy), **_without_filters(top)}
+        index = {"GIT_INDEX_FILE": str(copy), **_settings(top)}
         _add_all(top, exclude, index)
         yield index
 
@@ -135,8 +135,8 @@ def _add_all(top: Path, exclude: Sequence[str], index: dict[str, str]) -> None:
     submodules = parse_gitlinks(git.succeeded(listed, "list the files").stdout)
     spec = _pathspec([*exclude, *map(os.fsdecode, submodules)])
     added = git.ask(top, "add", "--all", "--ignore-errors", "--", *spec, env=index, timeout=git.ACTION_TIMEOUT)
-    refused = b"failed to insert into database" in added.stderr
-    git.succeeded(added, "take down the work tree", codes=() if refused else (0, 1))
+    if added.returncode not in (0, 1) or b"failed to insert into database" in added.stderr:
+        raise git.refusal(added, "write down the work tree")
     if submodules:
         git.ask(top, "update-index", "--remove", "-z", "--stdin", env=index, stdin=b"\0".join([*submodules, b""]))
 
@@ -146,11 +146,14 @@ def parse_gitlinks(printed: bytes) -> list[bytes]:
     return [found.group(1) for entry in printed.split(b"\0") if (found := _GITLINK.fullmatch(entry))]
 
 
-def _without_filters(top: Path) -> dict[str, str]:
-    """Variables that switch every content filter off: each is a command line of the repository's own choice."""
+def _settings(top: Path) -> dict[str, str]:
+    """Variables that keep git from writing beside the user's index, and switch every content filter off.
+
+    Each filter is a command line of the repository's own choice.
+    """
     answer = git.succeeded(git.ask(top, *_FILTER_KEYS), "read its configuration", codes=(0, 1))
     keys = [os.fsdecode(key) for key in answer.stdout.split(b"\0")[:-1]]
-    pairs = [(key, "false" if key.endswith(".required") else "") for key in keys]
+    pairs = [("core.splitIndex", "false"), *((key, "false" if key.endswith(".required") else "") for key in keys)]
     named: dict[str, str] = {}
     for at, (key, value) in enumerate(pairs):
         named |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}

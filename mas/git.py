@@ -117,10 +117,14 @@ def succeeded(answer: proc.Result, what: str, codes: Iterable[int] = (0,)) -> pr
     """The answer itself; raises MasError, with git's own reason, where its exit code is none of ``codes``."""
     if answer.returncode in codes:
         return answer
+    raise refusal(answer, what)
+
+
+def refusal(answer: proc.Result, what: str) -> MasError:
+    """The error of a git that did not do ``what``; where it does not trust the owner, the hint says how to make it."""
     trust = _TRUST.search(answer.stderr)
     hint = f"if you trust it: {os.fsdecode(trust.group())}" if trust else None
-    msg = f"git could not {what}: {reason(answer)}"
-    raise MasError(msg, hint=hint)
+    return MasError(f"git could not {what}: {reason(answer)}", hint=hint)
 
 
 def reason(answer: proc.Result) -> str:
@@ -154,8 +158,7 @@ def place(path: Path) -> Place | None:
         return here if here.ref else _with_unborn_branch(path, here)
     if _NO_REPOSITORY.search(answer.stderr):
         return None
-    succeeded(answer, f"read the repository at {shorten(str(path))}", codes=())
-    return None
+    raise refusal(answer, f"read the repository at {shorten(str(path))}")
 
 
 def parse_place(printed: bytes, base: str) -> Place | None:
