@@ -52,8 +52,11 @@ def remove(repo: Path, path: Path, *, force: bool = False) -> None:
         if not force:
             _check_nothing_lost(path)
     answer = git.act(repo, "worktree", "remove", *(["--force"] if force else []), "--", str(path))
-    if not (gone and "is not a working tree" in git.reason(answer)):
-        git.succeeded(answer, f"remove the worktree at {shorten(str(path))}")
+    if answer.returncode and not (gone and "is not a working tree" in git.reason(answer)):
+        error = git.refusal(answer, f"remove the worktree at {shorten(str(path))}")
+        if "a locked working tree" in error.message:
+            error.hint = f"git worktree unlock {path}"
+        raise error
 
 
 def is_dirty(path: Path) -> bool:
@@ -78,8 +81,7 @@ def fast_forward(repo: Path, original: str, branch: str) -> str:
     if where:
         _forward_files(where, original, branch, new)
     else:
-        words = ("update-ref", "-m", f"mas: fast-forward to {branch}", f"refs/heads/{original}", new, old)
-        git.succeeded(git.act(repo, *words), f"move branch {shorten(original)}")
+        _forward_alone(repo, original, branch, (old, new))
     if _tip(repo, original) != new:
         msg = f"branch {shorten(original)} moved while it was fast-forwarded"
         raise UnknownStateError(msg, hint=f"look at it: git log {original}")
@@ -88,7 +90,7 @@ def fast_forward(repo: Path, original: str, branch: str) -> str:
 
 def check_branch_name(repo: Path, name: str) -> str:
     """The name itself; raises RefusedError for one that git does not take, or that is an option or an expression."""
-    odd = not name or "\0" in name or name.startswith("-") or "@{" in name or name == "HEAD"
+    odd = not name or "\0" in name or name.startswith("-") or "@{" in name or name in ("HEAD", "@")
     if odd or git.ask(repo, "check-ref-format", "--branch", name).returncode:
         msg = f"not a name for a branch: {shorten(name)}"
         raise RefusedError(msg, hint="letters, digits, - and / will do, for example feature/login")
@@ -181,6 +183,13 @@ def _forward_files(where: Path, original: str, branch: str, commit: str) -> None
     if answer.returncode:
         msg = f"git would not fast-forward {shorten(original)} in {shorten(str(where))}: {git.reason(answer)}"
         raise RefusedError(msg, hint=f"commit or stash what changed there, then: git merge --ff-only {branch}")
+
+
+def _forward_alone(repo: Path, original: str, branch: str, step: tuple[str, str]) -> None:
+    """Move a branch that no files follow, unless it is elsewhere by now."""
+    old, new = step
+    words = ("update-ref", "-m", f"mas: fast-forward to {branch}", f"refs/heads/{original}", new, old)
+    git.succeeded(git.act(repo, *words), f"move branch {shorten(original)}")
 
 
 def _check_linked(repo: Path, path: Path) -> None:
