@@ -12,6 +12,7 @@ from mas import events, fields, git, guard, lifecycle, queries, record, runtime
 from mas.clock import new_id, utc_now
 from mas.config import SessionConfig
 from mas.errors import DamagedError, RefusedError
+from mas.events import SessionEvent, TimestampedEvent
 from mas.filestore import FileStorage
 from mas.lifecycle import SessionPhase, SessionStatus
 from mas.lines import Line
@@ -178,7 +179,7 @@ class SessionManager:
         document = self.storage.read(session_id).document
         return fold_progress(document, self.storage.records(session_id), self._clock())
 
-    def events(self, session_id: str, since: int = 0) -> list[events.TimestampedEvent]:
+    def events(self, session_id: str, since: int = 0) -> list[TimestampedEvent]:
         """The events with a number above ``since``, oldest first, whoever recorded them."""
         return [timestamped(line) for line in self.records(session_id, since) if line.type in events.TYPES]
 
@@ -204,7 +205,7 @@ class SessionManager:
         """Move to another status; raises RefusedError where the table of transitions does not lead there."""
         return self.change(session_id, lambda document, now: self._transition(document, new_state, now))
 
-    def record_event(self, session_id: str, event: events.SessionEvent) -> Session:
+    def record_event(self, session_id: str, event: SessionEvent) -> Session:
         """Record an event; raises RefusedError where it cannot happen now."""
         return self.change(session_id, lambda document, now: guard.consequences(document, event, now))
 
