@@ -1,0 +1,92 @@
+"""Which session a person means, and what a session is called in tmux. Pure.
+
+A name is a full id, a unique beginning of one (4 characters or more), a label, or a tmux name, in that order.
+"""
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+
+from mas.errors import AmbiguousError, MasError, NotFoundError, shorten
+from mas.paths import is_session_id
+from mas.projections import Row
+
+PREFIX = "mas-"
+LEAST_PREFIX = 4
+
+
+def find(name: str, rows: Sequence[Row]) -> Row:
+    """The row that ``name`` means; raises NotFoundError with a suggestion, AmbiguousError with all it fits."""
+    for fitting in (_by_id(name, rows), _by_label(name, rows), _by_tmux_name(name, rows), _by_prefix(name, rows)):
+        if len(fitting) > 1:
+            raise ambiguous(f"{shorten(name)} fits {len(fitting)} sessions", fitting)
+        if fitting:
+            return fitting[0]
+    raise NotFoundError(f"no session {shorten(name)}", hint=_suggestion(name, rows))
+
+
+def ambiguous(message: str, rows: Iterable[Row]) -> AmbiguousError:
+    """The error for a question with several answers; it lists them."""
+    candidates = [describe(row) for row in rows]
+    shown = ", ".join(candidates[:6]) + (", …" if len(candidates) > 6 else "")
+    return AmbiguousError(f"{message}: {shown}", candidates, hint="name one of them")
+
+
+def describe(row: Row) -> str:
+    """A session in few words: the beginning of its id, and its label or tmux name."""
+    name = row.get("label") or row.get("tmuxSession")
+    short = row["sessionId"][:8]
+    return f"{short} ({name})" if name and name != f"{PREFIX}{short}" else short or str(name)
+
+
+def _by_id(name: str, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["sessionId"] == name]
+
+
+def _by_label(name: str, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if name and row.get("label") == name]
+
+
+def _by_tmux_name(name: str, rows: Sequence[Row]) -> list[Row]:
+    fitting = [row for row in rows if name and row.get("tmuxSession") == name]
+    up = [row for row in fitting if row.get("status") == "active"]
+    return up if len(up) == 1 else fitting
+
+
+def _by_prefix(name: str, rows: Sequence[Row]) -> list[Row]:
+    bare = name.removeprefix(PREFIX)
+    return [row for row in rows if row["sessionId"].startswith(bare)] if len(bare) >= LEAST_PREFIX else []
+
+
+def _suggestion(name: str, rows: Sequence[Row]) -> str:
+    words = [word for row in rows for word in (row.get("label"), row.get("tmuxSession"), row["sessionId"]) if word]
+    close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
+    if not close and len(name) >= LEAST_PREFIX:
+        close = [row["sessionId"] for row in rows if _near(name, row["sessionId"][: len(name)])][:1]
+    return f"did you mean {close[0]}?" if close else "`mas list --all` shows what there is"
+
+
+def _near(name: str, beginning: str) -> bool:
+    return sum(left != right for left, right in zip(name, beginning, strict=False)) == 1
+
+
+def tmux_name(session_id: str, taken: Collection[str]) -> str:
+    """A tmux name for an id: ``mas-`` and its first 8 characters, more of them where that is taken.
+
+    Raises MasError where even the whole id is.
+    """
+    lengths = (8, *range(13, len(session_id) + 1))
+    for length in lengths:
+        name = f"{PREFIX}{session_id[:length]}"
+        if name not in taken:
+            return name
+    msg = f"every tmux name for {session_id} is taken"
+    raise MasError(msg, hint="choose another id")
+
+
+def free_id(make_id: Iterable[str], taken: Collection[str]) -> str:
+    """The first generated id whose tmux name is free; raises MasError when the generator gives none."""
+    for candidate in make_id:
+        if is_session_id(candidate) and f"{PREFIX}{candidate[:8]}" not in taken:
+            return candidate
+    msg = "no free session id was found"
+    raise MasError(msg, hint="try again")

@@ -1,0 +1,225 @@
+"""From what is seen of a session to what is wrong with it and what mends it. Pure.
+
+One rule: before the rename into place roll back, after it roll forward. What tmux does not answer changes nothing; what
+is not ours is named and left alone; what is lossy waits until it is asked for by the session's id.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mas.projections import Row
+from mas.record import Document, runtime_of
+from mas.runtime import Observed, wanted_up
+
+Place = Literal["directory", "foreign", "none"]
+
+MANY = 3
+"""Rows without a directory: this many, and more than a fifth of all, are not dropped at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything that can be seen of one session id. Readable state only; asking for it changed nothing."""
+
+    session_id: str
+    place: Place = "none"
+    """``foreign`` is a directory that holds no record of ours."""
+    document: Document | None = None
+    """None where there is no record, or one that cannot be read."""
+    unreadable: str = ""
+    damage: str = ""
+    torn: int = 0
+    stale: bool = False
+    edited: bool = False
+    rejected: bool = False
+    newer: bool = False
+    row: Row | None = None
+    expected_row: Row | None = None
+    shell_right: bool = True
+    runtime: Observed = "down"
+    """What tmux says of a session tagged with this id and root."""
+    panes: frozenset[str] = frozenset()
+    """Agents whose panes are there."""
+    survivors: int = 0
+    """Processes of the last launch that outlived its tmux session."""
+    staged: bool = False
+    discarded: tuple[str, ...] = ()
+    locked: bool = False
+    """Somebody holds the lock: whatever this is, it is being worked on."""
+    lock_file: bool = False
+    temporaries: tuple[str, ...] = ()
+    wrong_modes: tuple[str, ...] = ()
+    damaged_checkpoints: tuple[int, ...] = ()
+    maestro: bool = False
+    """The root keeps records only: neither rows nor ``.session``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be. ``action`` mends it; empty where only a person can."""
+
+    session_id: str
+    problem: str
+    text: str
+    action: str = ""
+    lossy: bool = False
+    """The action gives something up, so it is only done for a session that was named."""
+
+    def to_json(self) -> dict[str, object]:
+        """The finding as JSON values."""
+        return {
+            "sessionId": self.session_id,
+            "problem": self.problem,
+            "text": self.text,
+            "action": self.action,
+            "lossy": self.lossy,
+        }
+
+
+def plan(seen: Seen) -> tuple[Finding, ...]:
+    """What is wrong with one session, in the order in which it is to be mended."""
+    if seen.locked:
+        return (Finding(seen.session_id, "busy", "it is being worked on"),)
+    return tuple(finding for rule in _RULES for finding in rule(seen))
+
+
+def _aside(seen: Seen) -> Iterator[Finding]:
+    if seen.staged:
+        yield Finding(seen.session_id, "staging", "a start was cut off before its commit", "erase_staged")
+    for name in seen.discarded:
+        yield Finding(seen.session_id, "trash", f"a removal was cut off after its commit ({name})", "erase_discarded")
+
+
+def _nothing(seen: Seen) -> Iterator[Finding]:
+    if seen.place != "none":
+        return
+    if seen.runtime == "up":
+        yield Finding(seen.session_id, "orphan_team", "a team runs without a session", "end_team")
+    elif seen.survivors:
+        yield _survivors(seen)
+    if seen.row is not None:
+        yield Finding(seen.session_id, "row_without_directory", "its directory is gone", "drop_row")
+    if seen.lock_file:
+        yield Finding(seen.session_id, "lock_without_directory", "a lock file is left over", "unlink_lock")
+
+
+def _foreign(seen: Seen) -> Iterator[Finding]:
+    if seen.place == "foreign":
+        yield Finding(seen.session_id, "foreign_directory", "this directory holds no session; it is left alone")
+
+
+def _files(seen: Seen) -> Iterator[Finding]:
+    if seen.temporaries:
+        yield Finding(seen.session_id, "temporary", f"{len(seen.temporaries)} unfinished files", "unlink_temporaries")
+    if seen.wrong_modes:
+        yield Finding(seen.session_id, "modes", f"others can read {', '.join(seen.wrong_modes)}", "restrict")
+    for seq in seen.damaged_checkpoints:
+        text = f"checkpoint {seq} is damaged; the others hold"
+        yield Finding(seen.session_id, "checkpoint", text, "set_checkpoint_aside", lossy=True)
+
+
+def _record(seen: Seen) -> Iterator[Finding]:
+    if seen.place != "directory":
+        return
+    if seen.newer:
+        yield Finding(seen.session_id, "newer", "a newer mas wrote it; it is read and not written")
+    elif seen.unreadable:
+        yield Finding(seen.session_id, "unreadable", seen.unreadable)
+    elif seen.damage:
+        yield Finding(seen.session_id, "damage", seen.damage, "cut_log", lossy=True)
+    elif seen.torn:
+        yield Finding(seen.session_id, "torn", f"{seen.torn} bytes of a record that was cut off", "cut_tail")
+    elif seen.rejected:
+        yield Finding(
+            seen.session_id, "rejected", "somebody's edit of metadata.json cannot be taken over", "reject_edit"
+        )
+    elif seen.edited:
+        yield Finding(seen.session_id, "edited", "somebody edited metadata.json", "take_edit")
+    elif seen.stale:
+        yield Finding(seen.session_id, "stale", "metadata.json lags behind the log", "refresh")
+
+
+def _writable(seen: Seen) -> bool:
+    return seen.place == "directory" and seen.document is not None and not (seen.damage or seen.newer)
+
+
+def _team(seen: Seen) -> Iterator[Finding]:
+    document = seen.document
+    if document is None or not _writable(seen):
+        return
+    last, agents = runtime_of(document).get("observed", "down"), runtime_of(document).get("agents", ())
+    if wanted_up(document):
+        yield from _wanted_up(seen, last, frozenset(agents))
+    elif seen.runtime == "up":
+        yield Finding(seen.session_id, "half_stopped", "a stop was cut off", "finish_stop")
+    elif seen.runtime == "down" and (last != "down" or seen.survivors):
+        yield from (_survivors(seen),) if seen.survivors else _gone(seen)
+
+
+def _wanted_up(seen: Seen, last: str, agents: frozenset[str]) -> Iterator[Finding]:
+    if seen.runtime == "up" and last != "up":
+        if agents <= seen.panes:
+            yield Finding(seen.session_id, "half_started", "a start was cut off after its team was up", "adopt_team")
+        else:
+            yield Finding(seen.session_id, "half_built", "a start was cut off while its team was built", "end_team")
+    elif seen.runtime == "down" and last != "down":
+        yield from _gone(seen)
+    if seen.runtime == "down" and seen.survivors:
+        yield _survivors(seen)
+
+
+def _gone(seen: Seen) -> Iterator[Finding]:
+    yield Finding(seen.session_id, "interrupted", "its team is gone", "record_down")
+
+
+def _survivors(seen: Seen) -> Finding:
+    return Finding(seen.session_id, "survivors", f"{seen.survivors} processes outlived the team", "end_survivors")
+
+
+def _projections(seen: Seen) -> Iterator[Finding]:
+    if seen.maestro or seen.place != "directory" or seen.document is None:
+        return
+    if seen.row is None:
+        yield Finding(seen.session_id, "directory_without_row", "the index lacks it", "publish")
+    elif seen.expected_row is not None and not _equal(seen.row, seen.expected_row):
+        yield Finding(seen.session_id, "row", "its row in the index is not what the record says", "publish")
+    elif not seen.shell_right:
+        yield Finding(seen.session_id, "shell", ".session is not what the record says", "publish")
+
+
+def _equal(row: Row, expected: Row) -> bool:
+    quiet = {"lastActivity", "rev"}
+    return all(row.get(name) == value for name, value in expected.items() if name not in quiet)
+
+
+_RULES: tuple[Callable[[Seen], Iterable[Finding]], ...] = (
+    _aside,
+    _nothing,
+    _foreign,
+    _files,
+    _record,
+    _team,
+    _projections,
+)
+
+
+def too_many_lost(findings: Iterable[Finding], rows: int) -> bool:
+    """Whether so many directories are gone at once that the place itself is rather missing than they."""
+    lost = sum(1 for finding in findings if finding.problem in ("row_without_directory", "orphan_team"))
+    return lost >= MANY and lost * 5 > rows
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a look at a root found, and what of it was mended."""
+
+    findings: tuple[Finding, ...] = ()
+    mended: Mapping[Finding, str] = field(default_factory=dict)
+    """How each action ended: empty where it worked, else why it did not."""
+
+    @property
+    def remaining(self) -> tuple[Finding, ...]:
+        """What is still not as it should be; what is being worked on does not count."""
+        left = (finding for finding in self.findings if self.mended.get(finding) != "")
+        return tuple(finding for finding in left if finding.problem != "busy")

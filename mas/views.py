@@ -1,0 +1,104 @@
+"""How a session looks from outside: one answer for the terminal, ``--json`` and HTTP. Pure.
+
+A view is a row of the index, corrected by what tmux says now.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mas.projections import Row
+from mas.runtime import OLD_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A tmux session as far as a view needs it. ``session_id`` is empty where nobody tagged it."""
+
+    name: str
+    session_id: str
+    attached: bool
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One session. ``stale`` means tmux gave no answer; ``session_id`` is empty for one that nobody registered."""
+
+    session_id: str
+    tmux_name: str
+    status: str
+    lifecycle: str = ""
+    mode: str = ""
+    label: str = ""
+    created_at: str = ""
+    last_activity: str = ""
+    working_dir: str = ""
+    agent_count: int = 0
+    attached: bool = False
+    stale: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The view in the words of the HTTP API."""
+        return {
+            "sessionId": self.session_id,
+            "tmuxSession": self.tmux_name,
+            "status": self.status,
+            "stale": self.stale,
+            "attached": self.attached,
+            "lifecycle": self.lifecycle,
+            "mode": self.mode,
+            "sessionMode": self.mode,
+            "label": self.label,
+            "createdAt": self.created_at,
+            "startedAt": self.created_at,
+            "lastActivity": self.last_activity,
+            "workingDir": self.working_dir,
+            "agentCount": self.agent_count,
+        }
+
+
+def of_row(row: Row, live: Live | None, *, known: bool = True, sound: bool = True) -> View:
+    """The view of a row: ``known`` is False where tmux gave no answer, ``sound`` where the workspace is missing."""
+    return View(
+        session_id=row["sessionId"],
+        tmux_name=row.get("tmuxSession") or "",
+        status=_word(row, live, known=known, sound=sound),
+        lifecycle=row.get("lifecycle") or "",
+        mode=row.get("mode") or "",
+        label=row.get("label") or "",
+        created_at=row.get("createdAt") or "",
+        last_activity=row.get("lastActivity") or "",
+        working_dir=row.get("workingDir") or "",
+        agent_count=row.get("agentCount") or 0,
+        attached=bool(live and live.attached),
+        stale=not known,
+    )
+
+
+def _word(row: Row, live: Live | None, *, known: bool, sound: bool) -> str:
+    last = str(row.get("status") or "stopped")
+    last = OLD_WORDS.get(last, last)
+    if not sound or last == "error":
+        return "error"
+    if not known:
+        return last
+    return "active" if live else "stopped"
+
+
+def unregistered(live: Live, agents: int = 0) -> View:
+    """The view of a tmux session that has our name and no record: an earlier program's, or somebody's own."""
+    return View(
+        "", live.name, "active", mode="legacy", created_at=live.created, agent_count=agents, attached=live.attached
+    )
+
+
+def newest_first(views: Iterable[View]) -> list[View]:
+    """Live sessions before the others, each from the newest to the oldest."""
+    return sorted(views, key=lambda view: (view.status == "active", view.created_at, view.session_id), reverse=True)
+
+
+def listing(views: Sequence[View], total: int, timestamp: str) -> Mapping[str, Any]:
+    """The answer to a listing: the sessions shown, and how many fit in all."""
+    rows = [view.to_json() for view in views]
+    return {"sessions": rows, "total": total, "count": len(rows), "timestamp": timestamp}
