@@ -39,9 +39,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(code: str, *, path: Path) -> str:
-    """What a program prints that finds ``path`` before everything else."""
+    """What a program prints that finds ``path`` before everything else, and is not measured itself."""
     argv = [sys.executable, "-c", code]
-    env = {**os.environ, "PYTHONPATH": str(path)}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    env["PYTHONPATH"] = str(path)
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60, env=env, cwd="/").stdout
 
 
