@@ -237,6 +237,16 @@ def test_a_failing_package_manager_ends_in_what_to_type(checkout: Path, machine:
     assert done.stderr.splitlines()[-1] == "mas: could not install git; type: apt-get install -y git"
 
 
+def test_what_was_installed_out_of_reach_is_named(checkout: Path, machine: Path) -> None:
+    for name in ("git", "id"):
+        (machine / name).unlink()
+    program(machine / "id", "echo 0")
+    program(machine / "dnf")
+    done = set_up(checkout, machine)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "mas: installed, but not found on PATH: git"
+
+
 # --- scripts/setup: Python ---
 
 
@@ -331,9 +341,8 @@ def test_a_fresh_checkout_is_set_up_once_by_two_at_once(tmp_path: Path, machine:
     place.mkdir()
     for name in ("mas", "scripts", "requirements", "templates", "lib"):
         shutil.copytree(HERE / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in HERE.glob("*.*"):
+    for path in (*HERE.glob("*.md"), HERE / "pyproject.toml", HERE / "LICENSE"):
         shutil.copy(path, place)
-    shutil.copy(HERE / "LICENSE", place)
     (place / ".venvs" / "half-made").mkdir(parents=True)
     env = {**os.environ, "PATH": str(machine)}
     both = [subprocess.Popen([place / "scripts" / "mas", "version"], env=env, stdout=subprocess.PIPE) for _ in range(2)]
