@@ -328,9 +328,12 @@ def test_without_a_network_one_line_says_so_and_nothing_half_made_is_used(checko
     cut_off = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
     done = set_up(checkout, machine, environ=cut_off)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        "mas: could not install the pinned packages; is there a network? then run this again"
-    )
+    log = checkout / ".venvs" / ".log"
+    assert done.stderr.splitlines() == [
+        f"mas: making the environment in {checkout}/.venv, this takes a moment",
+        f"mas: could not install the pinned packages, is there a network? what pip said: {log}",
+    ]
+    assert "No matching distribution found for typer==0.28.0" in log.read_text()
     assert not (checkout / ".venv").exists()
 
 
