@@ -1,0 +1,124 @@
+"""What the guides show is what happens: their commands and programs run here, and what they print is compared.
+
+In a ``console`` block a line that begins with ``$`` runs in one bash for the whole page; the lines below it, if any, are
+what it prints, with ``…`` for anything. ``# exit 1`` behind a command is the exit code it ends with. A ``python`` block
+runs after the ones above it on the page.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXIT = re.compile(r"\s+# exit ([0-9]+)$")
+MARK = "--- shown by the test ---"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language on a page."""
+    return [body for kind, body in FENCED.findall(page.read_text("utf-8")) if kind == language]
+
+
+def commands(block: str) -> list[tuple[str, int, list[str]]]:
+    """The commands of a console block: each with its exit code and the lines it is to print."""
+    found: list[tuple[str, int, list[str]]] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            code = EXIT.search(line)
+            found.append((EXIT.sub("", line[2:]), int(code[1]) if code else 0, []))
+        elif line.startswith("> ") and found and not found[-1][2]:
+            command, code_wanted, _ = found.pop()
+            found.append((f"{command}\n{line[2:]}", code_wanted, []))
+        else:
+            found[-1][2].append(line)
+    return found
+
+
+def with_blocks(language: str) -> list[Path]:
+    return [page for page in PAGES if page.exists() and blocks(page, language)]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmux_socket: Path) -> Path:
+    """A git repository to work in, with a home of its own and ``mas`` on PATH, as a reader has them."""
+    home = tmp_path / "home"
+    work = tmp_path / "project"
+    for directory in (home, work):
+        directory.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("MAS_TMUX_SOCKET", str(tmux_socket))
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "A Reader")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "reader@example.invalid")
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "A Reader")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "reader@example.invalid")
+    subprocess.run("git init -q -b main && git commit -q --allow-empty -m Begin", shell=True, cwd=work, check=True)  # noqa: S602
+    return work
+
+
+def run_in_bash(lines: list[str], place: Path) -> str:
+    """What one bash prints that runs these commands one after another, with a mark and the exit code after each."""
+    script = "".join(f"{line}\nprintf '\\n%s %s\\n' '{MARK}' $?\n" for line in lines)
+    done = subprocess.run(
+        ["bash", "--norc"], input=script, cwd=place, capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.stdout + f"\n{done.stderr}"
+
+
+def pattern(lines: list[str]) -> re.Pattern[str]:
+    """Matches the lines, ``…`` standing for anything within a line and, alone, for any lines."""
+    text = re.escape("\n".join(line.rstrip() for line in lines))
+    return re.compile(text.replace("…", ".*?"), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", with_blocks("console"), ids=lambda page: page.name)
+def test_the_commands_of_a_guide_do_what_it_shows(page: Path, place: Path) -> None:
+    wanted = [command for block in blocks(page, "console") for command in commands(block)]
+    printed = run_in_bash([f"{{ {command}\n}} 2>&1" for command, _, _ in wanted], place)
+    parts = printed.split(MARK)
+    assert len(parts) == len(wanted) + 1, printed
+    for (command, code, lines), before, after in zip(wanted, parts, parts[1:], strict=False):
+        output = before.partition("\n")[2] if before is not parts[0] else before
+        assert after.split()[0] == str(code), f"$ {command}\n{output}"
+        shown = "\n".join(line.rstrip() for line in output.strip().splitlines())
+        assert not lines or pattern(lines).fullmatch(shown), f"$ {command}\n{output}"
+
+
+@pytest.mark.parametrize("page", with_blocks("python"), ids=lambda page: page.name)
+def test_the_programs_of_a_guide_run(page: Path, place: Path) -> None:
+    program = "\n".join(blocks(page, "python"))
+    done = subprocess.run(
+        [sys.executable, "-"], input=program, cwd=place, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def drawing() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("draw", REPOSITORY / "docs" / "draw.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_diagrams_are_drawn_from_the_tables_as_they_are() -> None:
+    draw = drawing()
+    page = draw.PAGE.read_text("utf-8")
+    assert draw.drawn(page) == page, "docs/draw.py has to be run again"
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in [*PAGES, *(REPOSITORY / "docs" / "decisions").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} points to {target}"
