@@ -49,11 +49,11 @@ def copy(tree: Tree, target: Path) -> None:
         msg = f"already there: {shown(target)}"
         raise ExistsError(msg, hint="a tree is copied to a new place only") from None
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
     try:
         _Copy(tree, target).run()
     except BaseException:
-        _remove(target)
+        remove(target)
         raise
 
 
@@ -62,6 +62,16 @@ def copy_tree(source: Path, target: Path, limits: Limits = TEMPLATE) -> Tree:
     tree = survey(source, limits)
     copy(tree, target)
     return tree
+
+
+def remove(target: Path) -> None:
+    """Remove a copy, or a single file, as far as that is possible; follows no link."""
+    import shutil  # noqa: PLC0415  only a failure needs it
+
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target, ignore_errors=True)
+    else:
+        target.unlink(missing_ok=True)
 
 
 class _Copy:
@@ -91,7 +101,7 @@ class _Copy:
         except BaseException as error:
             self.failed = True
             if isinstance(error, OSError):
-                raise _unwritable(self.target, error) from error
+                raise unwritable(self.target, error) from error
             raise
 
     def _directory(self, directory: FoundDirectory, share: int, within: tuple[int, int], where: str) -> None:
@@ -113,7 +123,7 @@ class _Copy:
                 with suppress(FileExistsError):  # the other share may have been here first
                     os.mkdir(child.name, 0o700, dir_fd=within[1])
             except OSError as error:
-                raise _unwritable(self.target / where, error) from error
+                raise unwritable(self.target / where, error) from error
             with self._target(child.name, where, within[1]) as target:
                 self._directory(child, share, (source, target), where)
 
@@ -124,7 +134,7 @@ class _Copy:
                     os.fchmod(target, file.mode)
                     copied = _copy_bytes(source, target, file.size)
                 except OSError as error:
-                    raise _unwritable(self.target / where, error) from error
+                    raise unwritable(self.target / where, error) from error
             if copied != file.size or identity(os.fstat(source)) != file.identity:
                 raise _changed(self.tree.source / where)
 
@@ -140,7 +150,7 @@ class _Copy:
         try:
             return Opened(name, flags, parent)
         except OSError as error:
-            raise _unwritable(self.target / where, error) from error
+            raise unwritable(self.target / where, error) from error
 
 
 def _copy_bytes(source: int, target: int, size: int) -> int:
@@ -176,18 +186,13 @@ def _divide(directory: FoundDirectory, loads: list[int]) -> None:
         _divide(child, loads)
 
 
-def _remove(target: Path) -> None:
-    import shutil  # noqa: PLC0415  only a failure needs it
-
-    shutil.rmtree(target, ignore_errors=True)
-
-
 def _changed(path: Path) -> MasError:
     msg = f"{shown(path)} changed while it was copied"
     return MasError(msg, hint="run the command again when nothing writes to it")
 
 
-def _unwritable(path: Path, error: OSError) -> MasError:
+def unwritable(path: Path, error: OSError) -> MasError:
+    """The error to raise where something cannot be made or written."""
     msg = f"cannot write {shown(path)}: {error.strerror}"
     if error.errno in _NO_ROOM:
         return CapacityError(msg, hint="make room, then run the command again")

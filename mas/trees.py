@@ -235,8 +235,10 @@ def _unfit(path: Path, what: str, hint: str) -> RefusedError:
 
 def unreadable(path: Path, error: OSError) -> MasError:
     """The error to raise where something cannot be opened or listed."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return NotFoundError(f"not there, or not a directory: {shown(path)}")
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(f"not there: {shown(path)}", hint="look at the path")
+    if isinstance(error, NotADirectoryError):
+        return NotFoundError(f"not a directory: {shown(path)}", hint="a symbolic link is not followed")
     if error.errno == ELOOP:
         return _unfit(path, "a symbolic link", "put what it stands for there")
     return MasError(f"cannot read {shown(path)}: {error.strerror}", hint="look at its permissions")
