@@ -1,0 +1,321 @@
+"""A team as one script for tmux, and the shell that looks after each agent in its pane.
+
+The script is a single line, ``if-shell -F 1 { command ; command … }``, read by ``source-file -`` from standard input:
+nothing stands on a command line, no length is too long, what fails stops all that follows (on several lines it would
+not), and a script that was cut in transit does not parse, so it runs nothing. Pure: tmux is called elsewhere.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mas.errors import RefusedError, UnknownStateError, shorten
+from mas.team import LAYOUTS
+
+MARKER = "MAS_LAUNCH"
+"""Only the panes of a launch get this variable; whoever carries it is a process of that launch."""
+
+PANE_PATH = "MAS_PANE_PATH"
+"""How PATH reaches a pane: tmux puts the PATH of the client that asks over the one it is told to set."""
+
+WRAPPER = r"""
+file=${MAS_SESSION_DIR:+$MAS_SESSION_DIR/logs/agent-$1.exit} agent=$1 own=$PATH
+export PATH="${MAS_PANE_PATH:-$PATH}"
+unset MAS_PANE_PATH
+[ -e "$file" ] && rm -f -- "$file"
+trap : INT QUIT TERM
+[ -n "${BASH_VERSION-}" ] || set -m
+if cd -- "$2"; then
+    shift 2
+    (exec "$@")
+    code=$?
+    while jobs %1 >/dev/null 2>&1; do
+        sleep 1
+        fg %1 >/dev/null 2>&1
+        code=$?
+    done
+else
+    code=126
+fi
+set +m
+[ -d "${file%/*}" ] && (umask 077 && echo "$code" >"$file")
+alternate=$(PATH=$own tmux -u set-option -p -t "$TMUX_PANE" @mas_exit "$code" \; \
+    display-message -p -t "$TMUX_PANE" '#{alternate_on}' 2>/dev/null </dev/null)
+[ "$alternate" = 1 ] && printf '\033[?1049l'
+stty sane -icanon -echo min 0 time 1
+cat >/dev/null
+stty sane
+printf '\0337\033[r\0338\033[0m\033(B\033>\033[4l\033[?1l\033[?7h\033[?25h\033[>4m'
+printf '\033[?1000l\033[?1002l\033[?1003l\033[?1004l\033[?1005l\033[?1006l\033[?2004l'
+printf '\r\nmas: agent %s has ended (exit %s); this is a shell now\r\n' "$agent" "$code"
+trap - INT QUIT TERM
+exec "${SHELL:-/bin/sh}"
+"""
+"""What each pane runs, as ``sh -c WRAPPER mas-pane AGENT DIRECTORY COMMAND…``.
+
+It keeps the signals of the keyboard to the agent, records the exit code on the pane and in the session's ``logs/``,
+throws away what was typed for the agent and not read (as a command line it would run), and becomes a shell.
+
+* Where the shell can, the agent is a job of its own: the terminal comes back from one that was killed while it held
+  it, and ``kill 0`` does not reach the wrapper. bash leaves a script when a job in it dies of ^C, so there it is none.
+* An agent that is stopped (^Z) goes on after a second, because nobody could bring it back.
+* tmux starts a pane somewhere else where its directory is missing, so the wrapper goes there itself or runs nothing.
+* The exit code is recorded first: from then on tmux refuses text for the agent, and what came before is thrown away.
+* ``\033[?1049l`` also moves the cursor where there is no alternate screen to leave, so tmux is asked whether there is.
+"""
+
+_UNSAFE = re.compile(rb'["\\$~\x00-\x1f\x7f\xff]')
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
+_WINDOW = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+_VARIABLE = re.compile(r"[^=\0]+")
+_LAYOUT = re.compile("|".join(LAYOUTS))  # tmux 3.3a crashes on one it does not know, with every session it has
+_NONCE = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PanePlan:
+    """One agent's pane. ``env`` is added to the session's, ``argv`` is run as it is, by no shell."""
+
+    agent_id: str
+    title: str
+    cwd: Path
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPlan:
+    """One unit's window, with its panes from left to right and top to bottom."""
+
+    name: str
+    layout: str
+    panes: tuple[PanePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPlan:
+    """A session to be built. ``nonce`` is 8 or more hexadecimal digits, drawn anew for each launch.
+
+    ``env`` is what every pane of the session gets, also those that a person opens in it later. The size holds until
+    somebody attaches.
+    """
+
+    session_id: str
+    name: str
+    root: Path
+    env: Mapping[str, str]
+    windows: tuple[WindowPlan, ...]
+    nonce: str
+    width: int = 240
+    height: int = 80
+
+    @property
+    def panes(self) -> tuple[PanePlan, ...]:
+        """All panes, in the order they are made."""
+        return tuple(pane for window in self.windows for pane in window.panes)
+
+    @property
+    def marker(self) -> str:
+        """The entry of the environment that tells the processes of this launch from all others."""
+        return marker(self.session_id, self.nonce)
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A team that runs. Its ids mean something only on the server of that socket, pid and start.
+
+    ``server_started`` is in seconds since 1970, ``panes`` is the id of the pane by the id of its agent.
+    """
+
+    tmux_id: str
+    name: str
+    socket: str
+    server_pid: int
+    server_started: int
+    panes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows that tmux prints, each field between two marks that were drawn for this one question.
+
+    A working directory, a title or an option may hold anything, also what looks like a row; it cannot hold the mark.
+    """
+
+    mark: str
+    fields: tuple[str, ...]
+
+    @property
+    def format(self) -> str:
+        """What to give to ``-F``, or to ``display-message -p``."""
+        return self.mark + "".join(f"#{{{field}}}{self.mark}" for field in self.fields)
+
+    def rows(self, text: str) -> list[list[str]]:
+        """The rows in what tmux printed, whatever stands between them; raises UnknownStateError for half a row."""
+        parts, width = text.split(self.mark), len(self.fields) + 1
+        if len(parts) % width != 1:
+            raise UnknownStateError("tmux printed something else than it was asked for")
+        return [parts[start : start + width - 1] for start in range(1, len(parts), width)]
+
+
+def marker(session_id: str, nonce: str) -> str:
+    """The ``NAME=value`` that the processes of one launch carry in their environment."""
+    return f"{MARKER}={session_id}:{nonce}"
+
+
+def created(plan: LaunchPlan) -> Listing:
+    """What the script prints as soon as the session exists: a hook may move its first pane before that is stamped."""
+    return Listing(f"{plan.nonce}c", ("pane_id",))
+
+
+def built(plan: LaunchPlan) -> Listing:
+    """What the script prints about session and server when all is done."""
+    return Listing(f"{plan.nonce}s", ("session_id", "session_name", "socket_path", "pid", "start_time"))
+
+
+def stamped(plan: LaunchPlan) -> Listing:
+    """What the script prints about each pane when all is done."""
+    return Listing(f"{plan.nonce}p", ("pane_id", "@mas_agent"))
+
+
+def script(plan: LaunchPlan) -> bytes:
+    """The script that builds the whole team; ``read`` understands what it prints.
+
+    Raises RefusedError where the plan holds what tmux cannot be told, or no agent.
+    """
+    _check(plan)
+    commands = [command for window in plan.windows for command in _window(plan, window)]
+    session = f"={plan.name}:"
+    # The first window is shown to whoever attaches, since its first agent leads the team.
+    commands.append(_command("select-window", "-t", f"{session}={plan.windows[0].name}"))
+    commands.append(_command("display-message", "-p", "-t", session, built(plan).format))
+    commands.append(_command("list-panes", "-s", "-t", session, "-F", stamped(plan).format))
+    return _script(commands)
+
+
+def restamp(plan: LaunchPlan, wrong: str, right: str) -> bytes:
+    """The script that moves the first agent's stamp and title from one pane to another, both named by their ids."""
+    unset = _command("set-option", "-p", "-u", "-t", wrong, "@mas_agent")
+    return _script([unset, _command("select-pane", "-t", wrong, "-T", ""), *_stamp(plan.panes[0], "-t", right)])
+
+
+def read(plan: LaunchPlan, text: str) -> Launched | None:
+    """What was built, from what the script printed; None where it did not come to its end.
+
+    Raises UnknownStateError where it did but does not tell one pane for each agent.
+    """
+    found = built(plan).rows(text)
+    if not found:
+        return None
+    tmux_id, name, socket, pid, started = found[-1]
+    panes = {agent: pane for pane, agent in stamped(plan).rows(text) if agent}
+    if set(panes) != {pane.agent_id for pane in plan.panes}:
+        raise UnknownStateError(f"tmux session {name} was built, but its agents have the panes {shorten(panes)}")
+    return Launched(tmux_id, name, socket, int(pid), int(started), panes)
+
+
+def pane_command(pane: PanePlan) -> tuple[str, ...]:
+    """The program of a pane: the wrapper, told the agent's id, its directory and its command line."""
+    return ("/bin/sh", "-c", WRAPPER, "mas-pane", pane.agent_id, str(pane.cwd), *pane.argv)
+
+
+def quote(text: str) -> bytes:
+    """One word of a tmux script. tmux stops reading at a byte 255 and eats white space after a line break."""
+    if "\0" in text:
+        raise RefusedError(f"tmux cannot be told a text with a NUL character: {shorten(text)}")
+    return b'"' + _UNSAFE.sub(lambda found: b"\\%03o" % found[0][0], os.fsencode(text)) + b'"'
+
+
+def literal(text: str) -> str:
+    """A text where tmux expects a format, which would run what stands in ``#(…)``."""
+    return text.replace("#", "##")
+
+
+def _check(plan: LaunchPlan) -> None:
+    ids, names = [pane.agent_id for pane in plan.panes], [window.name for window in plan.windows]
+    if not ids or not all(window.panes for window in plan.windows):
+        raise RefusedError(f"the team of {plan.name} has no agent, or a window without one")
+    for what, words, pattern in (
+        ("agent id", ids, _NAME),
+        ("window name", names, _WINDOW),
+        ("session name", [plan.name], _NAME),
+        ("layout", [window.layout for window in plan.windows], _LAYOUT),
+        ("launch nonce", [plan.nonce], _NONCE),
+        ("variable", [name for env in (plan.env, *(pane.env for pane in plan.panes)) for name in env], _VARIABLE),
+    ):
+        wrong = next((word for word in words if not pattern.fullmatch(word)), None)
+        if wrong is not None:
+            raise RefusedError(f"not a {what} that can be given to tmux: {shorten(wrong)}")
+    if len(set(ids)) < len(ids) or len(set(names)) < len(names):
+        raise RefusedError(f"the team of {plan.name} has an agent or a window twice: {shorten([*names, *ids])}")
+
+
+def _window(plan: LaunchPlan, window: WindowPlan) -> Iterator[bytes]:
+    """Targets are exact names, and of panes only the corner: indexes depend on options, other positions on hooks."""
+    first, *others = window.panes
+    place = f"={plan.name}:={window.name}"
+    corner = f"{place}.{{top-left}}"
+    if window is plan.windows[0]:
+        yield from _session(plan, window)
+        yield from _stamp(first, "-t", corner)
+    else:
+        yield _command("new-window", "-t", f"={plan.name}:", "-n", window.name, *_pane(plan, first))
+        yield from _stamp(first)
+    yield _command("set-option", "-w", "-t", place, "automatic-rename", "off")
+    yield _command("set-option", "-w", "-t", place, "allow-rename", "off")
+    for pane in others:
+        beside = ("-t", corner) if pane is others[0] else ()
+        yield _command("split-window", *beside, *_pane(plan, pane))
+        yield from _stamp(pane)
+        yield _command("select-layout", "-t", place, "tiled")  # evens out the room, or a later split would find none
+    yield _command("select-layout", "-t", place, window.layout)
+    yield _command("select-pane", "-t", corner)
+
+
+def _session(plan: LaunchPlan, window: WindowPlan) -> Iterator[bytes]:
+    first, session = window.panes[0], f"={plan.name}:"
+    told = ("-P", "-F", created(plan).format)
+    size = ("-x", str(plan.width), "-y", str(plan.height))
+    names = ("-s", plan.name, "-n", window.name)
+    yield _command("new-session", "-d", *told, *names, *size, *_variables(plan.env), *_pane(plan, first))
+    yield _command("set-option", "-t", session, "destroy-unattached", "off")
+    yield _command("set-option", "-t", session, "@mas_launch", plan.nonce)
+    yield _command("set-option", "-t", session, "@mas_session", plan.session_id)
+    yield _command("set-option", "-t", session, "@mas_root", str(plan.root))
+    # The first pane's own variables came in by the session, where later panes would inherit them.
+    shared = _with_path(plan.env)
+    for name in _with_path(_pane_env(plan, first)):
+        change = (name, shared[name]) if name in shared else ("-u", name)
+        yield _command("set-environment", "-t", session, *change)
+
+
+def _stamp(pane: PanePlan, *target: str) -> Iterator[bytes]:
+    """Without a target these mean the pane that the command before has made, wherever hooks have moved it."""
+    yield _command("set-option", "-p", *target, "@mas_agent", pane.agent_id)
+    yield _command("select-pane", *target, "-T", literal(pane.title))
+
+
+def _pane(plan: LaunchPlan, pane: PanePlan) -> tuple[str, ...]:
+    return (*_variables(_pane_env(plan, pane)), "-c", literal(str(pane.cwd)), *pane_command(pane))
+
+
+def _pane_env(plan: LaunchPlan, pane: PanePlan) -> dict[str, str]:
+    return {**pane.env, MARKER: f"{plan.session_id}:{plan.nonce}"}
+
+
+def _with_path(env: Mapping[str, str]) -> dict[str, str]:
+    return {**env, PANE_PATH: env["PATH"]} if "PATH" in env else dict(env)
+
+
+def _variables(env: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(word for name, value in _with_path(env).items() for word in ("-e", f"{name}={value}"))
+
+
+def _script(commands: list[bytes]) -> bytes:
+    return b"if-shell -F 1 { " + b" ; ".join(commands) + b" }\n"
+
+
+def _command(*words: str) -> bytes:
+    return b" ".join(quote(word) for word in words)
