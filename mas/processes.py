@@ -1,0 +1,279 @@
+"""Processes: who belongs to a launch, and how to end them so that none is left.
+
+Reads ``/proc``. A process is its pid together with the time it was started, and it is signalled through a descriptor
+that was opened first and checked afterwards, so a pid that was given to somebody else meanwhile is never hit.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+GRACE = 5.0
+"""Seconds a process has between being asked to end and being killed."""
+
+_PROC = Path("/proc")
+_HANG_UP = 0.3
+"""Seconds for those that ignore TERM: an interactive shell does, but ends by itself once its terminal is gone."""
+_KILL_ONE = 2.0
+_KILL_ALL = 10.0
+"""Seconds for killing: some cannot be killed now, and some make new ones faster than they are found."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Process:
+    """One process for as long as it lives; ``start`` is in clock ticks since the machine was started."""
+
+    pid: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What is still there after ``end``, each of the three with its reason.
+
+    ``survivors`` did not go away even when killed. ``own`` are this process and those it descends from: whoever stops
+    a session from inside hands over to a process outside. ``spared`` are tmux servers that were started from inside,
+    with all that runs in them, since they may hold anybody's work, and what the caller wanted kept.
+    """
+
+    survivors: tuple[Process, ...]
+    own: tuple[Process, ...]
+    spared: tuple[Process, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    process: Process
+    name: str
+    parent: int
+    session: int
+
+
+def find(pid: int) -> Process | None:
+    """The process that has this pid now; None where there is none, or only what its parent has not collected yet."""
+    entry = _read(pid)
+    return entry.process if entry else None
+
+
+def descendants(pids: Collection[int]) -> frozenset[Process]:
+    """The processes of these pids, all below them, and those of their terminals whose parents are gone already."""
+    table = _table()
+    return _below(table, {pid for pid in pids if pid in table})
+
+
+def carriers(marker: str) -> frozenset[Process]:
+    """The processes whose environment held exactly this ``NAME=value`` when they were started."""
+    return _carriers(_table(), marker)
+
+
+def marks(name: str) -> dict[str, int]:
+    """The values that an environment variable had when processes were started, and how many of them have each."""
+    begin, counts = os.fsencode(name) + b"=", dict[str, int]()
+    for pid in _table():
+        for entry in _environment(pid).split(b"\0"):
+            if entry.startswith(begin):
+                value = os.fsdecode(entry.removeprefix(begin))
+                counts[value] = counts.get(value, 0) + 1
+    return counts
+
+
+def own(members: Collection[Process]) -> tuple[Process, ...]:
+    """Which of these are this process or one it descends from; any at all means that we run inside."""
+    return _own(_table(), members)
+
+
+def children(pids: Collection[int]) -> frozenset[Process]:
+    """The direct children of these pids: of panes, the agents, without the wrappers that look after them."""
+    return frozenset(entry.process for entry in _table().values() if entry.parent in pids)
+
+
+def ask(members: Collection[Process], *, grace: float = GRACE) -> None:
+    """Ask processes to end (TERM) and give them ``grace`` seconds for it; whoever ignores that is not waited for."""
+    table = _table()
+    nested = {process for process in members if is_tmux_server(process)}
+    asked = set(members) - set(_own(table, members)) - nested
+    _signal(asked, signal.SIGTERM, grace)
+
+
+def end(members: Collection[Process], marker: str, *, grace: float = GRACE, keep: Collection[int] = ()) -> Ended:
+    """End these processes, those below them, and whoever carries ``marker``: first asked (TERM), then killed.
+
+    ``members`` are collected before the session is ended, while it can still be seen who belongs to it. ``keep`` are
+    pids that are left alone whatever they carry. Returns once two looks in a row found nobody, or nothing helps.
+    """
+    known = set(members)
+    wanted, seconds, looks = signal.SIGTERM, grace, 0
+    deadline = time.monotonic() + grace + _KILL_ALL
+    while True:
+        table = _table()
+        found = _below(table, {process.pid for process in known if _is(table, process)}) | _carriers(table, marker)
+        ours, spared = _own(table, found), _spared(table, found, keep)
+        left = found - spared - set(ours)
+        known |= left
+        looks = 0 if left else looks + 1
+        if looks == 2 or time.monotonic() > deadline:
+            return Ended(tuple(sorted(left)), ours, tuple(sorted(spared)))
+        _signal(left, wanted, seconds)
+        wanted, seconds = signal.SIGKILL, _KILL_ONE
+
+
+def send(process: Process, number: signal.Signals) -> bool:
+    """Send a signal to this very process; false where it has ended, or may not be signalled."""
+    with ExitStack() as stack:
+        descriptor = _open(stack, process)
+        return descriptor is not None and _deliver(descriptor, number)
+
+
+def is_tmux_server(process: Process) -> bool:
+    """Whether this is a tmux server, by the name it gives itself and by its program."""
+    entry = _read(process.pid)
+    if entry is None or entry.process != process or not entry.name.startswith("tmux: server"):
+        return False
+    try:
+        return (_PROC / str(process.pid) / "exe").readlink().name.startswith("tmux")
+    except OSError:  # somebody else's: the name has to do
+        return True
+
+
+def free_terminals() -> int | None:
+    """How many more pseudo-terminals the system gives out; None where it does not tell."""
+    try:
+        most, used = (int((_PROC / "sys/kernel/pty" / name).read_text()) for name in ("max", "nr"))
+    except (OSError, ValueError):
+        return None
+    return most - used
+
+
+def free_descriptors(pid: int) -> int | None:
+    """How many more files a process may open; None where that cannot be seen."""
+    directory = _PROC / str(pid)
+    try:
+        limits = (directory / "limits").read_text().splitlines()
+        soft = next(line.split()[3] for line in limits if line.startswith("Max open files"))
+        return int(soft) - sum(1 for _ in (directory / "fd").iterdir())
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _table() -> dict[int, _Entry]:
+    pids = (int(path.name) for path in _PROC.iterdir() if path.name.isdecimal())
+    return {entry.process.pid: entry for pid in pids if (entry := _read(pid))}
+
+
+def _read(pid: int) -> _Entry | None:
+    try:
+        before, _, after = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")
+    except OSError:
+        return None
+    state, parent, _group, session, *rest = after.split()
+    if state in {b"Z", b"X"}:  # ended, its parent has not looked yet
+        return None
+    name = before.partition(b"(")[2].decode("utf-8", "replace")
+    return _Entry(Process(pid, int(rest[15])), name, int(parent), int(session))
+
+
+def _is(table: dict[int, _Entry], process: Process) -> bool:
+    return process.pid in table and table[process.pid].process == process
+
+
+def _below(table: dict[int, _Entry], roots: set[int]) -> frozenset[Process]:
+    found = set(roots)
+    below: dict[int, list[int]] = {}
+    for entry in table.values():
+        below.setdefault(entry.parent, []).append(entry.process.pid)
+        if entry.session in roots:
+            found.add(entry.process.pid)
+    waiting = list(found)
+    while waiting:
+        new = set(below.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return frozenset(table[pid].process for pid in found)
+
+
+def _carriers(table: dict[int, _Entry], marker: str) -> frozenset[Process]:
+    entry = b"\0" + os.fsencode(marker) + b"\0"
+    return frozenset(table[pid].process for pid in table if entry in b"\0" + _environment(pid))
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:  # it has ended, or is somebody else's and therefore none of ours
+        return b""
+
+
+def _own(table: dict[int, _Entry], members: Collection[Process]) -> tuple[Process, ...]:
+    return tuple(entry.process for entry in _lineage(table, os.getpid()) if entry.process in members)
+
+
+def _lineage(table: dict[int, _Entry], pid: int) -> Iterator[_Entry]:
+    while pid in table:
+        yield table[pid]
+        pid = table[pid].parent
+
+
+def _spared(table: dict[int, _Entry], found: Iterable[Process], keep: Collection[int]) -> frozenset[Process]:
+    servers = {process.pid for process in found if is_tmux_server(process)}
+    kept = frozenset(process for process in found if process.pid in keep)
+    return (_below(table, servers) & frozenset(found)) | kept
+
+
+def _signal(processes: Iterable[Process], number: signal.Signals, seconds: float) -> None:
+    """Signal all, then wait until they have ended or the time is over."""
+    asked: set[int] = set()
+    deaf: set[int] = set()
+    with ExitStack() as stack:
+        for process in processes:
+            descriptor = _open(stack, process)
+            if descriptor is None or not _deliver(descriptor, number):
+                continue
+            _deliver(descriptor, signal.SIGCONT)  # one that is stopped could not act on it
+            (deaf if _ignores(process.pid, number) else asked).add(descriptor)
+        _wait(deaf, min(seconds, _HANG_UP))
+        _wait(asked, seconds)
+
+
+def _wait(descriptors: Collection[int], seconds: float) -> None:
+    """Wait until these processes have ended: that is when their descriptors can be read."""
+    running = select.poll()
+    for descriptor in descriptors:
+        running.register(descriptor, select.POLLIN)
+    left = len(descriptors)
+    deadline = time.monotonic() + seconds
+    while left and (milliseconds := (deadline - time.monotonic()) * 1000) > 0:
+        for descriptor, _ in running.poll(milliseconds):
+            running.unregister(descriptor)
+            left -= 1
+
+
+def _open(stack: ExitStack, process: Process) -> int | None:
+    """A descriptor of this very process: what is opened stays the same one, so it is compared only then."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:  # ended; or no descriptors left, then the next round finds it again
+        return None
+    stack.callback(os.close, descriptor)
+    return descriptor if find(process.pid) == process else None
+
+
+def _deliver(descriptor: int, number: signal.Signals) -> bool:
+    try:
+        signal.pidfd_send_signal(descriptor, number)
+    except OSError:
+        return False
+    return True
+
+
+def _ignores(pid: int, number: signal.Signals) -> bool:
+    try:
+        status = (_PROC / str(pid) / "status").read_text(errors="replace")
+    except OSError:
+        return False
+    mask = next((line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:")), "0")
+    return bool(int(mask, 16) >> (number - 1) & 1)
