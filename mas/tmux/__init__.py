@@ -1,0 +1,42 @@
+"""The tmux server: build a team, see what is there, read a screen, end a session.
+
+Every call is one client process with a timeout. Sessions and panes are named by the ids tmux gave them, and checked
+against the stamp ``@mas_session`` in the same call: an id alone means another session once the server was restarted.
+A question that got no clear answer raises UnknownStateError, so "there is none" always means that there is none.
+"""
+
+from mas.tmux.client import SOCKET_VARIABLE, Server, objects, reopen_socket
+from mas.tmux.sight import (
+    Capacity,
+    PaneFacts,
+    Seen,
+    SeenPane,
+    SeenSession,
+    capacity,
+    capture,
+    discover,
+    pane_facts,
+    panes,
+)
+from mas.tmux.teams import attach_argv, end, launch, undo
+
+__all__ = [
+    "SOCKET_VARIABLE",
+    "Capacity",
+    "PaneFacts",
+    "Seen",
+    "SeenPane",
+    "SeenSession",
+    "Server",
+    "attach_argv",
+    "capacity",
+    "capture",
+    "discover",
+    "end",
+    "launch",
+    "objects",
+    "pane_facts",
+    "panes",
+    "reopen_socket",
+    "undo",
+]
