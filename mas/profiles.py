@@ -1,0 +1,236 @@
+"""Agent profiles: which program an agent is, with which arguments, and how it shows on the screen what it is doing.
+
+Some are built in; users write their own into ``profiles.toml``, in their configuration directory and in a project. No
+built-in profile switches off an agent program's own permission checks.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mas import trees
+from mas.definitions import BUILT_IN, Profile, parse_profile
+from mas.errors import MissingProgramError, NotFoundError, RefusedError, UsageError, shorten
+from mas.paths import Root, user_config_directory
+from mas.team import Agent
+
+FILE = "profiles.toml"
+"""The file of a user's or a project's own profiles."""
+
+SHELL = "shell"
+"""The profile whose agents are plain shells."""
+
+PLACEHOLDERS = ("model", "agent_id", "agent_name", "unit", "session_id", "prompt_file")
+"""What may stand in braces in a command; a word that is nothing but one without a value is dropped with its option."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
+_ONE_PLACEHOLDER = re.compile(r"(?:--?[A-Za-z][A-Za-z0-9-]*=)?\{(" + "|".join(PLACEHOLDERS) + r")\}")
+_CLAUDE_MODELS = ("opus", "sonnet", "haiku")
+_THEIR_OWN = dict.fromkeys(_CLAUDE_MODELS, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The profile a team gets, and why, in one line."""
+
+    profile: Profile
+    reason: str
+
+
+def load(root: Root, environ: Mapping[str, str]) -> dict[str, Profile]:
+    """Every profile there is: the built-in ones, then the user's, then the project's; a later one replaces an earlier.
+
+    Raises RefusedError naming file and key where a definition is wrong.
+    """
+    found = {profile.name: profile for profile in _built_in(environ)}
+    for path in (user_config_directory() / FILE, root.path / FILE):
+        found |= {profile.name: profile for profile in _read(path)}
+    return found
+
+
+def from_dict(values: Mapping[str, Any]) -> Profile:
+    """The profile that ``Profile.to_dict`` wrote; raises RefusedError where it is something else."""
+    plain = dict(values)
+    return parse_profile(str(plain.pop("name", "")), plain, str(plain.pop("source", BUILT_IN)))
+
+
+def choose(
+    name: str | None,
+    command: str | None,
+    profiles: Mapping[str, Profile],
+    environ: Mapping[str, str],
+    default: str = "",
+) -> Choice:
+    """The profile of a team: ``name``, else the command line ``command``, else ``default`` (the project's setting).
+
+    Where nothing is chosen it is ``claude`` if that is on PATH, else plain shells. Raises UsageError where both are
+    given or the command line cannot be read, NotFoundError for a name without a profile, and MissingProgramError where
+    a chosen program is not there.
+    """
+    if name and command:
+        raise UsageError("both an agent profile and a command were given", hint="give --agent or --command, not both")
+    if command is not None:
+        return _present(Choice(_of_command(command), "as the given command line says"), environ)
+    if name or default:
+        profile = _named(name or default, profiles)
+        chosen = "chosen by name" if name else "the project's setting"
+        return _present(Choice(profile, f"{profile.name}, {chosen}{_origin(profile)}"), environ)
+    claude = profiles["claude"]
+    if is_program(claude.program, environ):
+        return Choice(claude, f"claude, found on PATH{_origin(claude)}")
+    return Choice(profiles[SHELL], "no agent program found on PATH, the team comes up as shells")
+
+
+def argv(
+    profile: Profile, agent: Agent, unit: str, session_id: str, *, resume: bool = False, prompt_file: str = ""
+) -> tuple[str, ...]:
+    """The argument list for one agent, with every placeholder replaced by its value, once and as it is.
+
+    Raises RefusedError where a name would be taken for an option.
+    """
+    values = {
+        "model": profile.models.get(agent.model, agent.model),
+        "agent_id": agent.id,
+        "agent_name": agent.name,
+        "unit": unit,
+        "session_id": session_id,
+        "prompt_file": prompt_file,
+    }
+    words: list[str] = []
+    for word in (resume and profile.resume) or profile.command:
+        alone = _ONE_PLACEHOLDER.fullmatch(word)
+        if alone and not values[alone[1]]:
+            if word.startswith("{") and len(words) > 1 and words[-1].startswith("-"):
+                words.pop()
+            continue
+        filled = _PLACEHOLDER.sub(lambda found: values[found[1]], word)
+        if word.startswith("{") and filled.startswith("-"):
+            msg = f"agent {agent.id}: {shorten(filled)} would be taken for an option of {profile.program}"
+            raise RefusedError(msg, hint="choose another name, or write the profile as --option={agent_name}")
+        words.append(filled)
+    return tuple(words)
+
+
+def is_program(program: str, environ: Mapping[str, str]) -> bool:
+    """Whether a program is there: at its path, or on PATH."""
+    import shutil  # noqa: PLC0415  only a start asks
+
+    return shutil.which(program, path=environ.get("PATH", os.defpath)) is not None
+
+
+def _built_in(environ: Mapping[str, str]) -> Iterator[Profile]:
+    shell = environ.get("SHELL", "")
+    if not (shell.startswith("/") and os.access(shell, os.X_OK)):
+        shell = "/bin/sh"
+    menu = r"^[\s│]*[❯›●>]\s*1\. "  # noqa: RUF001  the marks these programs draw before the first choice of a menu
+    yield Profile(
+        "claude",
+        ("claude", "--model", "{model}"),
+        ("claude", "--continue", "--model", "{model}"),
+        waiting=menu,
+    )
+    yield Profile(
+        "codex",
+        ("codex", "--model", "{model}"),
+        ("codex", "resume", "--last", "--model", "{model}"),
+        models=_THEIR_OWN,
+        waiting=menu,
+    )
+    yield Profile(
+        "gemini",
+        ("gemini", "--model", "{model}"),
+        ("gemini", "--resume", "latest", "--model", "{model}"),
+        models=_THEIR_OWN,
+        waiting=menu,
+    )
+    yield Profile(
+        "aider",
+        ("aider", "--model", "{model}"),
+        ("aider", "--restore-chat-history", "--model", "{model}"),
+        waiting=r"\(Y\)es/\(N\)o",
+    )
+    yield Profile(
+        "opencode",
+        ("opencode", "--model", "{model}"),
+        ("opencode", "--continue", "--model", "{model}"),
+        models=_THEIR_OWN,
+    )
+    yield Profile(SHELL, (shell,), kind="shell")
+
+
+def _named(name: str, profiles: Mapping[str, Profile]) -> Profile:
+    if name not in profiles:
+        raise NotFoundError(f"no agent profile {shorten(name)}", hint=f"there are: {', '.join(profiles)}")
+    return profiles[name]
+
+
+def _origin(profile: Profile) -> str:
+    return "" if profile.source == BUILT_IN else f", as defined in {profile.source}"
+
+
+def _of_command(command: str) -> Profile:
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        msg = f"the command line {shorten(command)} cannot be read: {error}"
+        raise UsageError(
+            msg, hint="quote it as for a shell; for more than one program: --command \"sh -c '…'\""
+        ) from None
+    if not words or not words[0]:
+        raise UsageError("the command line is empty", hint="for example: --command 'claude --model opus'")
+    return Profile("command", words, source="the command line")
+
+
+def _present(choice: Choice, environ: Mapping[str, str]) -> Choice:
+    program = choice.profile.program
+    if "/" in program and not program.startswith("/"):
+        msg = f"the agent program {shorten(program)} has no full path"
+        raise RefusedError(msg, hint="each agent starts in its own directory: write the path from / on")
+    if not is_program(program, environ):
+        msg = f"the agent program {shorten(program)} is not there, or not on PATH"
+        raise MissingProgramError(msg, hint="install it, or choose another one, for example: --agent shell")
+    return choice
+
+
+def _read(path: Path) -> Iterator[Profile]:
+    try:
+        data = trees.read_small(path, follow=True)
+    except NotFoundError:
+        return
+    import tomllib  # noqa: PLC0415  costs start-up time, and only where there is such a file
+
+    source = trees.shown(path)
+    try:
+        document = tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(f"{source} is not TOML: {error}", hint="mend it, or move it away") from None
+    _check_top(document, source)
+    for name, values in document.get("profile", {}).items():
+        profile = parse_profile(name, values, source)
+        yield replace(profile, command=_located(profile.command, path), resume=_located(profile.resume, path))
+
+
+def _check_top(document: Mapping[str, Any], source: str) -> None:
+    for key in document:
+        if key != "profile":
+            raise RefusedError(f"{source}: unknown key {shorten(key)}", hint="a profile begins with [profile.NAME]")
+    names = document.get("profile", {})
+    if not isinstance(names, Mapping):
+        raise RefusedError(f"{source}: profile is {shorten(names)}", hint="a profile begins with [profile.NAME]")
+    for name in names:
+        if not _NAME.fullmatch(name):
+            msg = f"{source}: not a name for a profile: {shorten(name)}"
+            raise RefusedError(msg, hint="lower-case letters, digits, - and _, up to 64")
+
+
+def _located(words: tuple[str, ...], file: Path) -> tuple[str, ...]:
+    """The words, a path of a program being meant from the directory of the file that names it."""
+    if not words or "/" not in words[0]:
+        return words
+    program = os.path.expanduser(words[0])  # noqa: PTH111  leaves the ~ of an unknown user as it is
+    return (os.path.normpath(file.parent / program), *words[1:])
