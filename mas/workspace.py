@@ -247,7 +247,9 @@ def _parse(data: bytes, path: Path) -> Team:
 
 def _agent_ids(path: Path) -> tuple[str, ...]:
     entries = _entries(path / "unit")
-    return tuple(one.name for one in entries if _AGENT_ID.fullmatch(one.name) and one.is_dir(follow_symlinks=False))
+    return tuple(
+        one.name for one in entries if _AGENT_ID.fullmatch(one.name) and one.is_dir()
+    )  # a link to one is refused later
 
 
 @contextmanager

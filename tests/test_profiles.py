@@ -317,6 +317,7 @@ def test_text_in_braces_that_is_no_placeholder_stays(text: str) -> None:
         (("x", "--model", "{model}", "y"), ["x", "y"]),
         (("x", "-m", "{model}"), ["x"]),
         (("x", "--model={model}", "y"), ["x", "y"]),
+        (("x", "-v", "--model={model}"), ["x", "-v"]),
         (("x", "say", "{model}"), ["x", "say"]),
         (("x", "a{model}b"), ["x", "ab"]),
         (("-x", "{model}"), ["-x"]),

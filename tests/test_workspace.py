@@ -82,6 +82,13 @@ def test_the_roots_own_units_make_a_team(root: Root) -> None:
     ]
 
 
+def test_an_agents_directory_that_is_a_link_is_refused_not_left_out(root: Root) -> None:
+    make_units(root, "10")
+    (root.path / "unit/11").symlink_to("10")
+    with pytest.raises(RefusedError, match=r"unit/11' is a symbolic link"):
+        find_template(None, root)
+
+
 def test_a_team_file_in_the_root_comes_before_the_names(root: Root) -> None:
     make_units(root, "10", "11")
     (root.path / "team.toml").write_text('name = "named"\n' + TEAM.replace('"11"', '"11"\nname = "Second"'))
