@@ -246,10 +246,8 @@ def _parse(data: bytes, path: Path) -> Team:
 
 
 def _agent_ids(path: Path) -> tuple[str, ...]:
-    entries = _entries(path / "unit")
-    return tuple(
-        one.name for one in entries if _AGENT_ID.fullmatch(one.name) and one.is_dir()
-    )  # a link to one is refused later
+    """The two-digit names below ``unit/``, also of links, which are refused where the template is used."""
+    return tuple(one.name for one in _entries(path / "unit") if _AGENT_ID.fullmatch(one.name) and one.is_dir())
 
 
 @contextmanager

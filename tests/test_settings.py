@@ -68,6 +68,8 @@ def test_nothing_in_the_file_is_run(root: Root, masrc: Path, tmp_path: Path) -> 
 def test_what_a_shell_takes_literally_is_taken_literally(root: Root, masrc: Path) -> None:
     masrc.write_text("PROJECT_NAME='costs $5 `more`'  \n")
     assert load_settings(root).project_name == "costs $5 `more`"
+    masrc.write_text(r"""PROJECT_NAME="say \"hi\" 'x' \n \\"\ #1""" + "\n")
+    assert load_settings(root).project_name == r"""say "hi" 'x' \n \ #1"""
 
 
 @given(text=st.text(st.sampled_from("ab '\"$`\\#=;{}é"), max_size=12))
@@ -96,6 +98,7 @@ def test_a_line_that_is_no_assignment_sets_nothing(root: Root, masrc: Path, line
         ("MAS_AGENT=--yolo", r"MAS_AGENT is '--yolo'"),
         ("PROJECT_NAME='a\tb'", r"PROJECT_NAME is 'a\\tb', expected one printable line"),
         ('{"project_name": 5}', r"project_name is 5"),
+        ('{"project_name": 0}', r"project_name is 0"),
         ('{"project_name": ', r"is not JSON"),
         ('{"a":' * 100_000, r"is not JSON"),
     ],
