@@ -167,6 +167,8 @@ def _parse_unit(data: Mapping[str, Any]) -> Unit:
         raise _wrong(f"unit {name}: layout", layout, f"one of {', '.join(LAYOUTS)}")
     agents = tuple(_parse_agent(agent) for agent in _list_of_tables(data.get("agent"), f"unit {name}: agent"))
     aliases = data.get("aliases", [])
+    if not isinstance(aliases, list):
+        raise _wrong(f"unit {name}: aliases", aliases, "a list of names")
     return Unit(name, agents, layout, tuple(_text(alias, f"unit {name}: aliases") for alias in aliases))
 
 
@@ -211,7 +213,9 @@ def apply_config(team: Team, config: Mapping[str, Any]) -> Team:
             raise _wrong("configuration: agent id", agent_id, "each agent once")
         team.agent(agent_id)
         changes[agent_id] = wanted
-    units = tuple(replace(unit, agents=tuple(_configure(agent, changes) for agent in unit.agents)) for unit in team.units)
+    units = tuple(
+        replace(unit, agents=tuple(_configure(agent, changes) for agent in unit.agents)) for unit in team.units
+    )
     return replace(team, units=units)
 
 

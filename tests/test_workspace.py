@@ -122,6 +122,7 @@ def test_what_is_no_template_is_not_found(root: Root, name: str) -> None:
         ('name = "x"\n', r"unit is None, expected a list of tables"),
         ('name = "x"\ncolour = "red"\n' + TEAM, r"key is 'colour'"),
         ('name = "x"\n' + TEAM.replace('"11"', '"../x"'), r"agent\.id is '\.\./x'"),
+        ('name = "x"\n' + TEAM.replace("[[unit]]", "[[unit]]\naliases = 5"), r"unit one: aliases is 5"),
         ('name = "x"\n' + TEAM.replace('"11"', '"10"'), r"agent id is '10', expected used once"),
     ],
 )
