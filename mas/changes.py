@@ -147,13 +147,13 @@ def parse_gitlinks(printed: bytes) -> list[bytes]:
 
 
 def _settings(top: Path) -> dict[str, str]:
-    """Variables that keep git from writing beside the user's index, and switch every content filter off.
+    """Variables that keep git from writing beside the user's index and from refusing a file for its line ends.
 
-    Each filter is a command line of the repository's own choice.
+    They switch every content filter off too: each is a command line of the repository's own choice.
     """
     answer = git.succeeded(git.ask(top, *_FILTER_KEYS), "read its configuration", codes=(0, 1))
     keys = [os.fsdecode(key) for key in answer.stdout.split(b"\0")[:-1]]
-    pairs = [("core.splitIndex", "false"), *((key, "false" if key.endswith(".required") else "") for key in keys)]
+    pairs = [("core.splitIndex", "false"), ("core.safecrlf", "false"), *((key, "") for key in keys)]
     named: dict[str, str] = {}
     for at, (key, value) in enumerate(pairs):
         named |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}

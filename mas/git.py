@@ -28,7 +28,6 @@ _OFFLINE = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 _SETTINGS = (
     "core.fsmonitor=",
     f"core.hooksPath={os.devnull}",
-    "core.safecrlf=false",
     "submodule.recurse=false",
     "gc.auto=0",
     "maintenance.auto=false",

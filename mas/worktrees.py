@@ -90,7 +90,7 @@ def fast_forward(repo: Path, original: str, branch: str) -> str:
 
 def check_branch_name(repo: Path, name: str) -> str:
     """The name itself; raises RefusedError for one that git does not take, or that is an option or an expression."""
-    odd = not name or "\0" in name or name.startswith("-") or "@{" in name or name in ("HEAD", "@")
+    odd = "\0" in name or "@{" in name or name == "@"
     if odd or git.ask(repo, "check-ref-format", "--branch", name).returncode:
         msg = f"not a name for a branch: {shorten(name)}"
         raise RefusedError(msg, hint="letters, digits, - and / will do, for example feature/login")
@@ -100,7 +100,7 @@ def check_branch_name(repo: Path, name: str) -> str:
 @contextmanager
 def _new_branch(repo: Path, name: str, commit: str) -> Iterator[None]:
     """A branch that is dropped again when the block fails. Git makes it or refuses, so it is ours when it is there."""
-    answer = git.act(repo, "branch", "--no-track", "--", name, commit)
+    answer = git.act(repo, "branch", "--", name, commit)
     if "already exists" in git.reason(answer) and answer.returncode:
         msg = f"branch {shorten(name)} exists already"
         raise ExistsError(msg, hint=f"choose another name, or delete it: git branch -d {name}")

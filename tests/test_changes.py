@@ -1,8 +1,10 @@
 """What is measured between a mark and now, and that measuring touches and runs nothing of the repository."""
 
 import os
+import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,15 +209,24 @@ def test_odd_names(repo: Path, name: str) -> None:
 
 def test_a_change_in_the_moment_the_index_was_written_is_seen(repo: Path) -> None:
     """Same size, same time: only the time of the index itself says that the file must be read."""
-    for _ in range(20):
-        (repo / "file").write_text("1\n")
-        stamp = (repo / "file").stat().st_mtime_ns
-        run(repo, "add", "file")
-        start = mark(repo)
-        (repo / "file").write_text("2\n")
-        os.utime(repo / "file", ns=(stamp, stamp))
-        os.utime(repo / ".git/index", ns=(stamp, stamp))
-        assert since(repo, start) == Changes(("file",), 1, 1)
+    run(repo, "config", "core.trustctime", "false")
+    long_ago = (1_000_000_000, 1_000_000_000)
+    (repo / "file").write_text("1\n")
+    os.utime(repo / "file", long_ago)
+    run(repo, "add", "file")
+    os.utime(repo / ".git/index", long_ago)
+    start = mark(repo)
+    (repo / "file").write_text("2\n")
+    os.utime(repo / "file", long_ago)
+    assert since(repo, start) == Changes(("file",), 1, 1)
+
+
+def test_line_ends_that_git_would_refuse_are_measured(repo: Path) -> None:
+    run(repo, "config", "core.autocrlf", "input")
+    run(repo, "config", "core.safecrlf", "true")
+    start = mark(repo)
+    (repo / "file").write_bytes(b"1\r\n2\r\n")
+    assert since(repo, start) == Changes(("file",), 2, 0)
 
 
 @pytest.mark.parametrize("setting", ["core.splitIndex", "core.untrackedCache", "core.safecrlf", "core.autocrlf"])
@@ -245,30 +256,53 @@ def test_measuring_runs_nothing_that_the_repository_names(repo: Path, tmp_path: 
     commit(inner, "Begin")
     run(repo, "submodule", "add", "-q", str(inner), "sub")
     (repo / ".gitattributes").write_text("* filter=odd=x diff=odd\n")
-    (repo / "sub/.gitattributes").write_text("* filter=odd\n")
+    (repo / "sub/.gitattributes").write_text("* filter=inner\n")
+    commit(repo / "sub", "Files")
     (repo / "file").write_text("1\n")
     commit(repo, "Files")
+    run(repo / "sub", "config", "filter.inner.clean", command)
     for where in (repo, repo / "sub"):
         for key in ("filter.odd=x.clean", "filter.odd.clean", "filter.odd=x.process", "core.fsmonitor"):
             run(where, "config", key, command)
         run(where, "config", "filter.odd=x.required", "true")
-    for key in ("diff.odd.command", "diff.odd.textconv", "diff.external", "gpg.program", "core.pager"):
+    for key in ("diff.odd.command", "diff.odd.textconv", "diff.external", "core.pager"):
         run(repo, "config", key, command)
     run(repo, "config", "log.showSignature", "true")
-    hooks(repo, trap)
+    run(repo, "config", "gpg.program", str(program(tmp_path / "gpg", trap)))
+    for name in ("post-index-change", "reference-transaction", "pre-commit", "post-checkout"):
+        program(repo / ".git/hooks" / name, trap)
     start = mark(repo)
+    signed = sign(repo, run(repo, "rev-parse", "HEAD"))
     for path in (repo / "file", repo / "new", repo / "sub/new"):
         path.write_text("1\n2\n")
-    assert since(repo, start)[:3] == (("file", "new"), 3, 0)
+    os.utime(repo / "sub/.gitattributes", (1, 1))
+    found = since(repo, start)
+    assert found[:3] == (("file", "new"), 3, 0)
+    assert [one.sha for one in found.commits] == [signed]
     assert not trap.exists()
     subprocess.run(["git", "-C", repo, "add", "file"], check=False, capture_output=True, timeout=30)
     assert trap.exists(), "the trap itself does not work"
+    trap.unlink()
+    run(repo, "log", "-1")
+    assert trap.exists(), "the trap of the signature does not work"
 
 
-def hooks(repo: Path, trap: Path) -> None:
-    for name in ("post-index-change", "reference-transaction", "pre-commit", "post-checkout"):
-        (repo / ".git/hooks" / name).write_text(f"#!/bin/sh\ntouch '{trap}'\n")
-        (repo / ".git/hooks" / name).chmod(0o755)
+def sign(repo: Path, sha: str) -> str:
+    """Replace a commit by one of this minute with a signature, which git checks by a program the repository names."""
+    head, _, body = run(repo, "cat-file", "commit", sha).partition("\n\n")
+    head = re.sub(r"(committer .*> )\d+", lambda found: f"{found[1]}{int(time.time()) + 1}", head)
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n odd\n -----END PGP SIGNATURE-----"
+    signed = f"{head}\n{signature}\n\n{body}\n"
+    words = ["git", "-C", str(repo), "hash-object", "-t", "commit", "-w", "--stdin"]
+    done = subprocess.run(words, input=signed.encode(), check=True, capture_output=True, timeout=30)
+    (repo / ".git/refs/heads/main").write_bytes(done.stdout)
+    return done.stdout.decode().strip()
+
+
+def program(path: Path, trap: Path) -> Path:
+    path.write_text(f"#!/bin/sh\ntouch '{trap}'\n")
+    path.chmod(0o755)
+    return path
 
 
 def test_what_git_cannot_take_down_hinders_nothing_else(repo: Path) -> None:

@@ -135,6 +135,8 @@ def test_a_tag_of_the_same_name_changes_nothing(repo: Path) -> None:
     run(repo, "tag", "main")
     run(repo, "update-ref", "refs/tags/HEAD", "HEAD")
     assert git.context(repo)[:2] == ("main", run(repo, "rev-parse", "HEAD"))
+    run(repo, "checkout", "-q", "--detach")
+    assert git.context(repo)[:2] == ("HEAD", run(repo, "rev-parse", "HEAD"))
 
 
 @pytest.mark.parametrize("name", ["a b", "two\nlines", "--mas", "b\udcff", "'", " ", "$(id)", "true\n"])

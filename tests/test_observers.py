@@ -357,6 +357,29 @@ def test_one_that_wants_to_know_is_told_of_the_gap_in_its_place(gate: Gate) -> N
     assert Gap(5, 9, 3).since == 4
 
 
+def test_room_in_the_queue_is_not_taken_before_the_gap_is_told() -> None:
+    log, heard = Log(), []
+    dispatcher = Dispatcher(log, capacity=2)
+    inside, steps = threading.Semaphore(0), threading.Semaphore(0)
+
+    def step(_: str, what: TimestampedEvent) -> None:
+        inside.release()
+        assert steps.acquire(timeout=10)
+        heard.append(what.seq)
+
+    dispatcher.add(step)
+    log.publish(dispatcher, "s", [1])
+    assert inside.acquire(timeout=10)
+    log.publish(dispatcher, "s", [2, 3, 4])
+    for _ in range(2):
+        steps.release()
+        assert inside.acquire(timeout=10)
+    log.publish(dispatcher, "s", [5, 6])
+    steps.release(10)
+    dispatcher.close()
+    assert heard == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("log", [None, Log()])
 def test_what_cannot_be_caught_up_is_a_failure_and_the_rest_goes_on(log: Log | None, gate: Gate) -> None:
     dispatcher = Dispatcher(log, capacity=1)
@@ -420,6 +443,18 @@ def test_flush_waits_for_what_came_before_only(dispatcher: Dispatcher) -> None:
     dispatcher.publish("s", event(1))
     assert dispatcher.flush()
     endless.set()
+
+
+def test_nobody_waits_for_a_removed_one(dispatcher: Dispatcher, gate: Gate) -> None:
+    dispatcher.add(gate)
+    for seq in range(3):
+        dispatcher.publish("s", event(seq))
+    assert gate.inside.wait(10)
+    waiting = threading.Thread(target=dispatcher.flush, daemon=True)
+    waiting.start()
+    dispatcher.remove(gate)
+    waiting.join(10)
+    assert not waiting.is_alive()
 
 
 def test_an_observer_that_waits_for_observers_is_answered_at_once(dispatcher: Dispatcher) -> None:

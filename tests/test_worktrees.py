@@ -102,6 +102,7 @@ NO_NAMES = [
 
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_names_that_are_none_are_refused(repo: Path, tmp_path: Path, name: str) -> None:
+    run(repo, "switch", "-q", "-c", "another")
     before = state(repo)
     with pytest.raises(RefusedError, match="not a name for a branch"):
         add(repo, tmp_path / "linked", name)
@@ -179,6 +180,14 @@ def test_a_checkout_that_fails_leaves_nothing(repo: Path, tmp_path: Path) -> Non
     assert state(repo) == before
     assert not (tmp_path / "linked").exists()
     assert not list(repo.glob(".git/worktrees/*"))
+
+
+def test_a_worktree_that_git_cannot_take_down_leaves_nothing(repo: Path, tmp_path: Path) -> None:
+    (repo / ".git/worktrees").write_text("in the way")
+    with pytest.raises(MasError, match="git could not make a worktree"):
+        add(repo, tmp_path / "linked", "feature")
+    assert not (tmp_path / "linked").exists()
+    assert run(repo, "branch", "--list", "feature") == ""
 
 
 def test_a_checkout_that_is_interrupted_leaves_nothing(repo: Path, tmp_path: Path) -> None:
