@@ -1,0 +1,92 @@
+"""The command line: parse, call, render, exit code. What a session is and does is decided below.
+
+What scripts call in loops (``version``, ``path``, ``env``, ``list``) is answered by ``mas.cli.quick`` without loading
+typer; for everything else the module of the one verb that was called is loaded. Here every error ends: one line on
+stderr, and its exit code.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+
+from mas.errors import MasError
+
+BUG = 3
+BROKEN_PIPE = 128 + signal.SIGPIPE
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(SystemExit):
+    """A signal asked this process to end; what is being made is undone on the way out."""
+
+
+def main(argv: Sequence[str] | None = None, *, quick: bool = True) -> int:
+    """Run one command line and return its exit code; no exception leaves here.
+
+    ``quick`` is False where typer is to answer everything; that says the same and takes longer.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    _end_by_exception()
+    try:
+        code = _run(words, quick=quick)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        return BROKEN_PIPE
+    except BaseException as error:  # noqa: BLE001  whatever it was, a person gets one line
+        return _failed(error, words)
+    return code
+
+
+def _run(words: Sequence[str], *, quick: bool) -> int:
+    from mas.cli import calls  # noqa: PLC0415  an error while it is loaded ends in one line too
+
+    call, verb, rest = calls.begin(words, os.environ)
+    if quick:
+        from mas.cli.quick import answer  # noqa: PLC0415
+
+        code = answer(call, verb, rest)
+        if code is not None:
+            return code
+    from mas.cli import verbs  # noqa: PLC0415
+
+    return verbs.run(call, verb, rest)
+
+
+def _end_by_exception() -> None:
+    """Make the signals that end a process unwind it; what was ignored when we began stays ignored."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        for one in _ENDINGS:  # an impatient second one must not cut the undoing short
+            signal.signal(one, lambda *_: None)
+        raise Interrupted(128 + number)
+
+    for one in _ENDINGS:
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, end)
+
+
+def _failed(error: BaseException, words: Sequence[str]) -> int:
+    with suppress(OSError, ValueError):  # nobody may be left to tell it to
+        from mas.cli import failures  # noqa: PLC0415  nothing failed most of the time
+
+        sys.stderr.write(failures.told(error, words))
+        sys.stderr.flush()
+        if isinstance(error, MasError) and "--json" in words:
+            sys.stdout.write(failures.as_json(error))
+            sys.stdout.flush()
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, MasError):
+        return error.exit_code
+    return 1 if isinstance(error, OSError) else BUG
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere, or the interpreter complains about it at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,162 @@
+"""What scripts call in loops: the version, paths, variables, the list. Both ways of parsing end here."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mas
+from mas import render
+from mas.cli.calls import Call
+from mas.errors import RefusedError
+
+if TYPE_CHECKING:
+    from mas.app import Listed
+    from mas.projections import Row
+    from mas.views import View
+
+FORMATS = ("shell", "json", "dotenv")
+"""How ``mas env`` may write its variables."""
+
+PLACES = ("lib", "templates")
+"""What ``mas path`` knows besides sessions and ``root``: directories that travel with mas."""
+
+
+def version(call: Call, *, as_json: bool = False) -> int:
+    """``mas version``."""
+    if as_json:
+        call.json({"name": "mas", "version": mas.__version__})
+    else:
+        call.out(f"mas version {mas.__version__}")
+    return 0
+
+
+def path(call: Call, name: str | None = None) -> int:
+    """``mas path``: where a session works, or where something of mas is."""
+    if name in PLACES:
+        from mas.paths import shipped  # noqa: PLC0415
+
+        call.out(str(shipped(name)))
+    elif name == "root":
+        call.out(str(call.root.path))
+    else:
+        call.out(_row(call, name)["workingDir"])
+    return 0
+
+
+def env(call: Call, name: str | None = None, *, form: str = "shell") -> int:
+    """``mas env``: what the panes of a session have in their environment, without what marks their launch."""
+    from mas.workspace import Place, session_environment  # noqa: PLC0415
+
+    row = _row(call, name)
+    if not row.get("mode"):
+        msg = f"session {row['sessionId']} has no team, so it has no variables either"
+        raise RefusedError(msg, hint="`mas list` shows which have one")
+    place = Place(row["sessionId"], row["tmuxSession"], call.root, row["mode"], call.mas.server.socket or None)
+    variables = session_environment(place, call.environ)
+    if form == "json":
+        call.json(variables)
+    else:
+        call.out("\n".join(_assignments(variables, form)))
+    return 0
+
+
+def _assignments(variables: Mapping[str, str], form: str) -> Sequence[str]:
+    if form == "shell":
+        return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    quoted = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`", "\n": "\\n", "\r": "\\r"})
+    return [f'{name}="{value.translate(quoted)}"' for name, value in variables.items()]
+
+
+def _row(call: Call, name: str | None) -> "Row":
+    session_id = call.mas.resolve(name)
+    return next(row for row in call.mas.rows() if row["sessionId"] == session_id)
+
+
+def sessions(  # noqa: PLR0913  the options of the verb
+    call: Call,
+    *,
+    everything: bool = False,
+    active: bool = False,
+    status: str | None = None,
+    limit: int | None = None,
+    as_json: bool = False,
+    quiet: bool = False,
+    names: bool = False,
+) -> int:
+    """``mas list``."""
+    listed = call.mas.list(everything=everything, active=active, status=status, limit=limit)
+    if listed.complaint:
+        call.say(f"mas: tmux gave no answer, so what is shown is the last known: {listed.complaint}")
+    if as_json:
+        call.json(listed.to_json())
+    elif names:
+        _write(call, [name for view in listed.views for name in _names(view)])
+    elif quiet:
+        _write(call, [view.session_id or view.tmux_name for view in listed.views])
+    elif call.on_terminal:
+        _show(call, listed)
+    else:
+        _write(call, render.tab_separated(_values(view) for view in listed.views))
+    return 0
+
+
+def _write(call: Call, lines: Sequence[str]) -> None:
+    if lines:
+        call.out("\n".join(lines))
+
+
+def _names(view: "View") -> list[str]:
+    """What a person may type for a session."""
+    return [name for name in (view.label, view.session_id[:8] or view.tmux_name) if name]
+
+
+def _values(view: "View") -> tuple[str, ...]:
+    agents = str(view.agent_count)
+    name = view.session_id or "-"
+    return (name, view.status, view.lifecycle, agents, view.created_at, view.tmux_name, view.working_dir, view.label)
+
+
+def _show(call: Call, listed: "Listed") -> None:
+    if not listed.views:
+        call.say(f"no sessions in {call.root.path}; `mas start --isolated` starts one")
+        return
+    columns = (
+        render.Column("SESSION", least=8),
+        render.Column("STATUS"),
+        render.Column("LIFECYCLE", least=8),
+        render.Column("AGENTS", right=True),
+        render.Column("AGE", right=True),
+        render.Column("TMUX", least=8),
+        render.Column("WHERE", least=1),
+    )
+    rows = [_cells(view, listed.timestamp, call.root.path) for view in listed.views]
+    call.lines(render.table(columns, rows, call.width, colour=call.colour))
+    call.lines(["", *_legend(listed)])
+
+
+def _cells(view: "View", now: str, root: Path) -> tuple[str, ...]:
+    where = view.working_dir
+    if where:
+        where = os.path.relpath(where, root) if Path(where).is_relative_to(root) else where
+    return (
+        view.label or view.session_id[:8] or "-",
+        view.status + ("?" if view.stale else ""),
+        view.lifecycle,
+        str(view.agent_count or ""),
+        render.ago(view.created_at, now),
+        view.tmux_name + ("*" if view.attached else ""),
+        where,
+    )
+
+
+def _legend(listed: "Listed") -> list[str]:
+    live = sum(view.status == "active" for view in listed.views)
+    shown = f"{len(listed.views)} of {listed.total}" if listed.total > len(listed.views) else str(listed.total)
+    notes = [f"{shown} sessions, {live} active" if listed.total != 1 else f"1 session, {live} active"]
+    if any(view.attached for view in listed.views):
+        notes.append("* somebody looks at it")
+    if any(view.stale for view in listed.views):
+        notes.append("? last known")
+    return [" · ".join(notes)]

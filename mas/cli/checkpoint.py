@@ -1,0 +1,129 @@
+"""``checkpoint``: states of a session to go back to."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mas import render, retrying
+from mas.cli.calls import Call
+from mas.cli.options import Json, Name, Quiet, call_of
+from mas.cli.work import tell_child
+from mas.clock import utc_now
+from mas.errors import NotFoundError
+from mas.states import SessionCheckpoint
+
+Seq = Annotated[int | None, typer.Option("--seq", metavar="N", help="its number, else the newest")]
+
+
+def group() -> None:
+    """States of a session to go back to."""
+
+
+def save(context: typer.Context, name: Name = None, *, as_json: Json = False, quiet: Quiet = False) -> int:
+    """Keep the record of a session as it is now."""
+    call = call_of(context)
+    made = call.manager.save_checkpoint(call.mas.resolve(name))
+    if as_json:
+        call.json(_to_json(made))
+    elif quiet:
+        call.out(str(made.seq))
+    else:
+        call.say(f"checkpoint {made.seq} is saved")
+    return 0
+
+
+def list_(context: typer.Context, name: Name = None, *, as_json: Json = False, quiet: Quiet = False) -> int:
+    """Show the checkpoints of a session, oldest first."""
+    call = call_of(context)
+    session_id = call.mas.resolve(name)
+    found = call.mas.storage.checkpoints(session_id)
+    if as_json:
+        call.json({"sessionId": session_id, "checkpoints": [_to_json(one) for one in found], "count": len(found)})
+    elif quiet:
+        call.lines([str(one.seq) for one in found])
+    elif not found:
+        call.say("no checkpoints; `mas checkpoint save` makes one")
+    else:
+        _show_list(call, found)
+    return 0
+
+
+def _show_list(call: Call, found: Any) -> None:
+    rows = [(str(one.seq), one.state_snapshot["status"], str(one.iteration), one.timestamp) for one in found]
+    if not call.on_terminal:
+        call.lines(render.tab_separated(rows))
+        return
+    now = utc_now()
+    columns = [
+        render.Column("SEQ", right=True),
+        render.Column("STATUS"),
+        render.Column("ITERATION"),
+        render.Column("AGE"),
+    ]
+    cells = [(*row[:3], render.ago(row[3], now)) for row in rows]
+    call.lines(render.table(columns, cells, call.width, colour=call.colour))
+
+
+def show(context: typer.Context, name: Name = None, seq: Seq = None) -> int:
+    """Print the record that a checkpoint holds."""
+    call = call_of(context)
+    call.json(_to_json(_chosen(call, call.mas.resolve(name), seq)))
+    return 0
+
+
+def restore(
+    context: typer.Context,
+    name: Name = None,
+    seq: Seq = None,
+    *,
+    start: Annotated[bool, typer.Option("--start", help="bring its team up too")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Begin again from a checkpoint: a child session, the old one stays as it is."""
+    call = call_of(context)
+    session_id = call.mas.resolve(name)
+    chosen = _chosen(call, session_id, seq)
+    child = retrying.retry(call.mas, session_id, manager=call.manager, checkpoint=chosen)
+    return tell_child(call, child, start=start, as_json=as_json, quiet=quiet)
+
+
+def prune(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    keep: Annotated[int, typer.Option(min=1, metavar="N", help="how many of the newest stay")] = 5,
+    quiet: Quiet = False,
+) -> int:
+    """Drop old checkpoints."""
+    call = call_of(context)
+    dropped = call.manager.prune_checkpoints(call.mas.resolve(name), keep)
+    if quiet:
+        call.lines([str(seq) for seq in dropped])
+    else:
+        call.say(f"{len(dropped)} checkpoints are dropped")
+    return 0
+
+
+def _chosen(call: Call, session_id: str, seq: int | None) -> SessionCheckpoint:
+    found = call.mas.storage.checkpoints(session_id)
+    chosen = [one for one in found if seq in (None, one.seq)]
+    if chosen:
+        return chosen[-1]
+    which = "no checkpoint" if seq is None else f"no checkpoint {seq}"
+    known = ", ".join(str(one.seq) for one in found)
+    hint = f"there are: {known}" if known else "`mas checkpoint save` makes one"
+    raise NotFoundError(f"session {session_id} has {which}", hint=hint)
+
+
+def _to_json(checkpoint: SessionCheckpoint) -> dict[str, Any]:
+    return {
+        "seq": checkpoint.seq,
+        "iteration": checkpoint.iteration,
+        "timestamp": checkpoint.timestamp,
+        "resumable": checkpoint.resumable,
+        "state_snapshot": dict(checkpoint.state_snapshot),
+    }
+
+
+COMMANDS = {"checkpoint": {"": group, "save": save, "list": list_, "show": show, "restore": restore, "prune": prune}}

@@ -1,0 +1,85 @@
+"""``doctor`` and ``migrate``: finding what is not as it should be, and mending it."""
+
+from typing import Annotated
+
+import typer
+
+from mas import doctor as doctoring
+from mas import render
+from mas.cli.calls import Call
+from mas.cli.options import DryRun, Json, Names, call_of
+from mas.paths import is_session_id
+from mas.reconcile import Finding, Report
+
+
+def doctor(
+    context: typer.Context,
+    names: Names = None,
+    *,
+    fix: Annotated[bool, typer.Option("--fix", help="mend what can be mended")] = False,
+    force: Annotated[bool, typer.Option("--force", help="also where many directories are missing at once")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> int:
+    """Find what a crash, a person or another program left: of the whole root, or of the sessions named.
+
+    What would lose something is mended only for sessions that are named. The exit code is 0 where all is well or was
+    mended, 1 where something remains.
+    """
+    call = call_of(context)
+    ids = [name if is_session_id(name) else call.mas.resolve(name) for name in names or []]
+    mending = fix and not dry_run
+    report = doctoring.mend(call.mas, ids, force=force) if mending else doctoring.look(call.mas, ids)
+    if as_json:
+        call.json(_to_json(report))
+    else:
+        _show(call, report, named=bool(ids), planned=fix and dry_run, mending=mending)
+    return 1 if report.remaining else 0
+
+
+def _to_json(report: Report) -> dict[str, object]:
+    findings = [
+        {**one.to_json(), "mended": report.mended.get(one) == "", "error": report.mended.get(one, "")}
+        for one in report.findings
+    ]
+    return {"findings": findings, "count": len(findings), "remaining": len(report.remaining)}
+
+
+def _show(call: Call, report: Report, *, named: bool, planned: bool, mending: bool) -> None:
+    rows = [
+        (one.session_id[:8], one.problem, one.text, _fate(report, one, named=named, planned=planned))
+        for one in report.findings
+    ]
+    if not call.on_terminal:
+        call.lines(
+            render.tab_separated([(one.session_id, *row[1:]) for one, row in zip(report.findings, rows, strict=True)])
+        )
+    elif rows:
+        titles = ("SESSION", "PROBLEM", "WHAT IS THE MATTER", "")
+        columns = [render.Column(title, least=12 if title.startswith("WHAT") else 0) for title in titles]
+        call.lines(render.table(columns, rows, call.width, colour=call.colour))
+    call.say(_verdict(report, mending=mending))
+
+
+def _fate(report: Report, one: Finding, *, named: bool, planned: bool) -> str:
+    if one in report.mended:
+        return report.mended[one] or "mended"
+    if not one.action or one.problem == "busy":
+        return ""
+    if one.lossy and not named:
+        return f"doctor --fix {one.session_id[:8]}"
+    return f"would {one.action.replace('_', ' ')}" if planned else ""
+
+
+def _verdict(report: Report, *, mending: bool) -> str:
+    left = len(report.remaining)
+    if not report.findings:
+        return "all is well"
+    if not left:
+        return f"{len(report.findings)} findings, all mended" if mending else "nothing that needs mending"
+    mendable = sum(1 for one in report.remaining if one.action and not one.lossy)
+    hint = "; `mas doctor --fix` mends it" if mendable and not mending else ""
+    return f"{left} findings remain{hint}" if left != 1 else f"1 finding remains{hint}"
+
+
+COMMANDS = {"doctor": doctor}

@@ -1,0 +1,171 @@
+"""``show``, ``agents``, ``capture``: looking at one session."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mas import attaching, details, render, tmux
+from mas.cli.calls import Call
+from mas.cli.options import Json, Name, Quiet, call_of
+from mas.clock import utc_now
+from mas.details import AgentDetail, Details
+from mas.errors import RefusedError, UsageError
+from mas.lines import Line
+
+
+def show(context: typer.Context, name: Name = None, *, as_json: Json = False) -> int:
+    """Show a session: its team, its work, its place, and what happened last."""
+    call = call_of(context)
+    found = details.gather(call.mas, call.mas.resolve(name))
+    if as_json:
+        call.json(found.to_json())
+        return 0
+    call.lines([render.paint(_title(found), "bold" if call.colour else None), "", *render.facts(_facts(found))])
+    if found.agents:
+        call.lines(["", *_team(call, found)])
+    if found.recent:
+        call.lines(["", "recent", *recent(call, found.recent)])
+    return 0
+
+
+def _title(found: Details) -> str:
+    view = found.view
+    name = view.label or view.session_id[:8]
+    return render.one_line(
+        f"{name}: {view.status}{' (last known)' if view.stale else ''}, {view.lifecycle or 'no record'}"
+    )
+
+
+def _facts(found: Details) -> Iterator[tuple[str, str]]:
+    view, document, now = found.view, found.document, utc_now()
+    yield "problem", found.problem
+    yield "remedy", found.remedy
+    yield "id", view.session_id
+    yield "label", view.label
+    yield "request", document.get("feature_request", "")
+    yield "work", ", ".join(_work(found))
+    yield "directory", view.working_dir
+    yield "tmux", ", ".join(_tmux(found)) if view.tmux_name else ""
+    yield "git", _git(document.get("git_context") or {})
+    yield "agents", ", ".join(_program(found))
+    yield "created", f"{view.created_at} ({render.ago(view.created_at, now)} ago)" if view.created_at else ""
+    yield (
+        "changed",
+        f"{view.last_activity[:19]}Z ({render.ago(view.last_activity, now)} ago)" if view.last_activity else "",
+    )
+    yield "parent", str((document.get("lifecycle") or {}).get("parent_session_id") or "")
+
+
+def _work(found: Details) -> Iterator[str]:
+    answer = found.to_json()
+    if found.view.lifecycle:
+        yield found.view.lifecycle
+    if answer["phase"]:
+        yield f"phase {answer['phase']}"
+    if answer["iteration"]:
+        yield f"iteration {answer['iteration']} of {answer['maxIterations']}"
+    if found.reason:
+        yield found.reason
+
+
+def _tmux(found: Details) -> Iterator[str]:
+    yield found.view.tmux_name
+    if found.windows:
+        yield f"{len(found.windows)} windows" if len(found.windows) > 1 else "1 window"
+    if found.view.attached:
+        yield "somebody looks at it"
+
+
+def _git(context: Mapping[str, Any]) -> str:
+    if not context.get("repo_root"):
+        return ""
+    worktree = f", worktree {context.get('worktree_name') or ''}".rstrip() if context.get("is_worktree") else ""
+    commit = context.get("commit", "")[:10]
+    return (
+        f"{context.get('branch') or 'no branch'}{f' at {commit}' if commit else ''} in {context['repo_root']}{worktree}"
+    )
+
+
+def _program(found: Details) -> Iterator[str]:
+    if found.agents:
+        yield f"{len(found.agents)} of {found.team_name}"
+    if found.program:
+        yield f"each runs: {found.program}"
+
+
+def _team(call: Call, found: Details) -> list[str]:
+    """The agents: a tree on a terminal, lines in a pipe."""
+    lines = render.aligned(_cells(agent, found) for agent in found.agents)
+    if not call.on_terminal:
+        return [f"  {line}" for line in lines]
+    branches: dict[str, list[str]] = {}
+    for agent, line in zip(found.agents, lines, strict=True):
+        branches.setdefault(agent.unit, []).append(line[len(agent.unit) :].lstrip())
+    return [render.tree("team", branches.items(), call.width, colour=call.colour)]
+
+
+def _cells(agent: AgentDetail, found: Details) -> tuple[str, ...]:
+    ended = f" ({agent.exit_code})" if agent.exit_code else ""
+    where = relative(agent.directory, found.view.working_dir)
+    return (agent.unit, agent.id, agent.name, agent.model, agent.status + ended, agent.command, where)
+
+
+def relative(path: str, base: str) -> str:
+    """A path as it is seen from a directory, where it is below it."""
+    return os.path.relpath(path, base) if base and Path(path).is_relative_to(base) else path
+
+
+def recent(call: Call, lines: Iterable[Line]) -> list[str]:
+    """What happened, a line each, cut to the terminal."""
+    now = utc_now()
+    rows = [(str(line.seq), f"{render.ago(line.ts, now)} ago", line.type, details.said(line)) for line in lines]
+    return [f"  {render.cut(line, call.width - 2) if call.on_terminal else line}" for line in render.aligned(rows)]
+
+
+def agents(context: typer.Context, name: Name = None, *, as_json: Json = False, quiet: Quiet = False) -> int:
+    """Show the agents of a session and what each of them runs."""
+    call = call_of(context)
+    found = details.gather(call.mas, call.mas.resolve(name))
+    if as_json:
+        call.json({"sessionId": found.view.session_id, "agents": [agent.to_json() for agent in found.agents]})
+    elif quiet:
+        call.lines([agent.id for agent in found.agents])
+    elif not found.agents:
+        raise RefusedError(f"session {found.view.session_id} has no agents", hint=found.remedy or "it is only a record")
+    else:
+        call.lines(_agent_lines(call, found))
+    return 0
+
+
+def _agent_lines(call: Call, found: Details) -> Sequence[str]:
+    rows = [_cells(agent, found) for agent in found.agents]
+    if not call.on_terminal:
+        return render.tab_separated(rows)
+    titles = ("WINDOW", "ID", "NAME", "MODEL", "STATUS", "RUNS", "WHERE")
+    columns = [render.Column(title, least=4 if title in ("NAME", "MODEL", "RUNS", "WHERE") else 0) for title in titles]
+    return render.table(columns, rows, call.width, colour=call.colour)
+
+
+def capture(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    agent: Annotated[str | None, typer.Option("--agent", "-a", metavar="ID", help="whose screen")] = None,
+    lines: Annotated[int | None, typer.Option(min=1, metavar="N", help="the last N lines, history too")] = None,
+) -> int:
+    """Print what an agent's screen shows."""
+    call = call_of(context)
+    target = attaching.find(call.mas, name)
+    panes = tmux.panes(target.server, target.seen.tmux_id, target.session_id)
+    if agent is None and len(panes) > 1:
+        known = ", ".join(pane.agent_id for pane in panes if pane.agent_id)
+        raise UsageError(f"{target.seen.name} has {len(panes)} agents", hint=f"say which with --agent: {known}")
+    pane_id = attaching.pane_of(target, agent) if agent else panes[0].pane_id
+    call.out(tmux.capture(target.server, pane_id, target.session_id, lines=lines))
+    return 0
+
+
+COMMANDS = {"show": show, "agents": agents, "capture": capture}

@@ -1,0 +1,40 @@
+"""Arguments and options that several verbs share, as typer reads them."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mas.cli.calls import Call
+from mas.errors import RefusedError, UsageError, shorten
+
+Name = Annotated[str | None, typer.Argument(metavar="[ID]", help="id, its beginning, label or tmux name")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="ids, their beginnings, labels, tmux names")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print ids only")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def call_of(context: typer.Context) -> Call:
+    """The call a verb's function works for."""
+    call: Call = context.obj
+    return call
+
+
+def seconds(text: str, option: str) -> float:
+    """The seconds that a duration like ``90``, ``1.5h`` or ``7d`` means; raises UsageError for another text."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
+    if number.isascii() and number.replace(".", "", 1).isdecimal():
+        return float(number) * _SECONDS[unit]
+    raise UsageError(f"{option} is {shorten(text)}", hint="a number with s, m, h, d or w, for example 7d")
+
+
+def json_table(text: str, option: str) -> dict[str, Any]:
+    """The table that a JSON text means; raises RefusedError for anything else."""
+    from mas.values import parse_json  # noqa: PLC0415  few calls have one
+
+    value = parse_json(text, option)
+    if isinstance(value, dict):
+        return value
+    raise RefusedError(f"{option} is {shorten(value)}, expected a JSON object")

@@ -1,0 +1,212 @@
+"""``start`` and ``resume``: bringing teams up."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mas import render, settings
+from mas.cli.calls import Call
+from mas.cli.options import DryRun, Json, Name, Quiet, call_of, json_table
+from mas.errors import NotFoundError, RefusedError, UsageError, shorten
+from mas.record import runtime_of
+from mas.starting import Started, StartOptions, StartPlan
+from mas.team import Team
+
+Attach = Annotated[bool, typer.Option("--attach/--no-attach", help="then go to its terminal")]
+
+
+def start(  # noqa: PLR0913  one argument an option
+    context: typer.Context,
+    *,
+    isolated: Annotated[bool, typer.Option("--isolated", help="in a workspace of its own")] = False,
+    legacy: Annotated[bool, typer.Option("--legacy", help="in the root's own unit/ and workflows/")] = False,
+    template: Annotated[str | None, typer.Option(metavar="NAME", help="the team, see `mas templates list`")] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="prompts, names, models as JSON; - is stdin")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(metavar="PROFILE", help="the agent program, for example claude")] = None,
+    command: Annotated[str | None, typer.Option(metavar="CMD", help="the agents' command line instead")] = None,
+    label: Annotated[str, typer.Option(metavar="NAME", help="a name of your own for it")] = "",
+    request: Annotated[str, typer.Option(metavar="TEXT", help="what is to be built")] = "",
+    session_id: Annotated[str | None, typer.Option("--id", metavar="UUID", help="its id, else one is drawn")] = None,
+    attach: Attach = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Start a team in tmux, each agent in a directory of its own.
+
+    Without --agent or --command it is claude where that is installed, else plain shells.
+    """
+    call = call_of(context)
+    call.refuse_records_only("start")
+    if isolated and legacy:
+        raise UsageError("--isolated and --legacy were both given", hint="give one of them")
+    _check_terminal(attach=attach and not dry_run)
+    _check_mode(call, "isolated" if isolated else "legacy" if legacy else None)
+    options = StartOptions(
+        mode="isolated",
+        session_id=_wanted_id(call, session_id),
+        template=template,
+        config=_read_config(call, config),
+        agent=agent,
+        command=command,
+        label=label,
+        request=request,
+    )
+    plan = call.mas.plan(options)
+    if dry_run:
+        return _show_plan(call, plan, as_json=as_json)
+    with call.busy(f"starting {len(plan.team.ids)} agents"):
+        started = call.mas.start(plan)
+    return _tell(call, started, as_json=as_json, quiet=quiet, attach=attach)
+
+
+def _check_terminal(*, attach: bool) -> None:
+    if attach and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise RefusedError("this is no terminal, so --attach cannot work", hint="leave it out; `mas attach` goes there")
+
+
+def _check_mode(call: Call, flag: str | None) -> None:
+    """Refuse the mode that this version does not have."""
+    mode = settings.session_mode(flag, call.environ, settings.load_settings(call.root))
+    if mode == "isolated":
+        return
+    place = shorten(str(call.root.path))
+    if (call.root.path / "unit").is_dir():
+        raise RefusedError(
+            f"this version starts isolated sessions only, not one in the shared directories of {place}",
+            hint="`mas start --isolated` makes a workspace with a copy of them",
+        )
+    raise RefusedError(
+        f"there is no unit/ in {place} to start a team in",
+        hint="`mas start --isolated` makes a workspace of its own",
+    )
+
+
+def _wanted_id(call: Call, given: str | None) -> str | None:
+    """The id to create: the environment names one only outside our panes, and only as long as there is none such."""
+    inherited = call.environ.get("MAS_SESSION_ID")
+    if given is not None or not inherited or "MAS_AGENT_ID" in call.environ:
+        return given
+    known = any(row["sessionId"] == inherited for row in call.mas.rows())
+    return None if known else inherited
+
+
+def _read_config(call: Call, place: str | None) -> Mapping[str, Any] | None:
+    if place is None:
+        return None
+    if place == "-":
+        return json_table(sys.stdin.read(), "the configuration on stdin")
+    try:
+        text = Path(os.path.join(call.cwd, place)).read_text(encoding="utf-8")  # noqa: PTH118
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"no configuration {shorten(place)}", hint="--config needs a JSON file, or - for stdin"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RefusedError(f"the configuration {shorten(place)} cannot be read: {type(error).__name__}") from None
+    return json_table(text, f"the configuration {shorten(place)}")
+
+
+def resume(
+    context: typer.Context, name: Name = None, *, attach: Attach = False, as_json: Json = False, quiet: Quiet = False
+) -> int:
+    """Bring a stopped team up again, as it was started, and go on with work that stopped with it."""
+    call = call_of(context)
+    call.refuse_records_only("resume")
+    _check_terminal(attach=attach)
+    session_id = call.mas.resolve(name)
+    with call.busy(f"resuming {session_id[:8]}"):
+        started = call.mas.resume(session_id)
+    return _tell(call, started, as_json=as_json, quiet=quiet, attach=attach)
+
+
+def _tell(call: Call, started: Started, *, as_json: bool, quiet: bool, attach: bool) -> int:
+    session_id = started.session.session_id
+    if as_json:
+        call.json(_to_json(call, started))
+    elif quiet:
+        call.out(session_id)
+    else:
+        _facts(call, _next(started))
+    if attach:
+        from mas.cli.attach import go  # noqa: PLC0415  only on a terminal
+
+        return go(call, session_id)
+    return 0
+
+
+def _facts(call: Call, pairs: Iterator[tuple[str, str]]) -> None:
+    """Aligned for a person; with a single space for scripts, which look for ``Session: NAME`` since the earlier mas."""
+    if call.on_terminal:
+        call.lines(render.facts(((f"{name}:", value) for name, value in pairs), indent=0, gap=1))
+    else:
+        call.out("\n".join(f"{name}: {value}" for name, value in pairs))
+
+
+def _next(started: Started) -> Iterator[tuple[str, str]]:
+    yield "Session ID", started.session.session_id
+    yield "Session", started.tmux_name
+    yield "Workspace", str(started.workspace)
+    yield "Team", summary(started.team)
+    yield "Agents", started.reason
+    yield "Attach", f"mas attach {started.session.label or started.session.session_id[:8]}"
+
+
+def summary(team: Team) -> str:
+    """A team in one line."""
+    units = ", ".join(f"{unit.name} {len(unit.agents)}" for unit in team.units)
+    return f"{team.name}, {len(team.ids)} agents ({units})" if len(team.ids) > 1 else f"{team.name}, 1 agent"
+
+
+def _to_json(call: Call, started: Started) -> dict[str, Any]:
+    return {
+        **call.mas.view(started.session.session_id).to_json(),
+        "unitDir": str(started.workspace / "unit"),
+        "workflowsDir": str(started.workspace / "workflows"),
+        "template": started.team.name,
+        "agents": list(started.team.ids),
+        "reason": started.reason,
+    }
+
+
+def _show_plan(call: Call, plan: StartPlan, *, as_json: bool) -> int:
+    panes = [(pane.agent_id, pane.title, " ".join(pane.argv)) for pane in plan.launch.panes] if plan.launch else []
+    workspace = call.root.session(plan.session_id).directory
+    if as_json:
+        agents = [{"agentId": one, "name": name, "command": command} for one, name, command in panes]
+        call.json(
+            {
+                "sessionId": plan.session_id,
+                "tmuxSession": runtime_of(plan.document)["tmux_name"],
+                "workingDir": str(workspace),
+                "template": str(plan.template.path) if plan.template else "",
+                "reason": plan.choice.reason,
+                "agents": agents,
+                "dryRun": True,
+            }
+        )
+        return 0
+    _facts(call, _planned(plan, workspace))
+    call.lines(
+        ["", *(f"  {render.cut(line, call.width - 2) if call.on_terminal else line}" for line in render.aligned(panes))]
+    )
+    call.say("nothing was touched")
+    return 0
+
+
+def _planned(plan: StartPlan, workspace: Path) -> Iterator[tuple[str, str]]:
+    yield "Session ID", plan.session_id
+    yield "Session", runtime_of(plan.document)["tmux_name"]
+    yield "Workspace", str(workspace)
+    yield "Template", str(plan.template.path) if plan.template else ""
+    yield "Team", summary(plan.team)
+    yield "Agents", plan.choice.reason
+
+
+COMMANDS = {"start": start, "resume": resume}

@@ -1,0 +1,96 @@
+"""Every verb: where it is, what it does in one line, and how it is run. Only the module of the called one is loaded."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from mas.cli.calls import COMMON, Call
+from mas.errors import UsageError, shorten
+
+Verbs = Mapping[str, tuple[str, str]]
+
+GROUPS: Mapping[str, Verbs] = {
+    "Teams": {
+        "start": ("start", "start a team in a workspace of its own"),
+        "list": ("everyday", "the sessions, live ones first"),
+        "show": ("look", "one session: its team, its work, what happened last"),
+        "attach": ("attach", "go to a session's terminal"),
+        "stop": ("stop", "end teams; their workspaces stay"),
+        "resume": ("start", "bring a stopped team up again"),
+        "rm": ("stop", "remove sessions with their workspaces"),
+        "clean": ("stop", "remove sessions that were not used for long"),
+    },
+    "In a session": {
+        "agents": ("look", "its agents and what each runs"),
+        "capture": ("look", "what an agent's screen shows"),
+        "env": ("everyday", 'its variables, for eval "$(mas env)"'),
+        "path": ("everyday", "its workspace, or where lib, templates and the root are"),
+    },
+    "Work": {
+        "progress": ("work", "how far it is"),
+        "events": ("watch", "what happened, and what happens"),
+        "wait": ("watch", "wait until it is where it should be"),
+        "record": ("work", "report an iteration, a command, an analysis"),
+        "pause": ("work", "rest the work"),
+        "unpause": ("work", "go on with it"),
+        "complete": ("work", "end it with success"),
+        "fail": ("work", "end it without"),
+        "retry": ("work", "begin again in a child session"),
+        "checkpoint": ("checkpoint", "states to go back to: save, list, show, restore, prune"),
+        "session": ("session", "the records: create, get, list, update, transition, delete"),
+    },
+    "Housekeeping": {
+        "templates": ("templates", "the teams to choose from: list, show"),
+        "doctor": ("doctor", "find what a crash left, and mend it"),
+        "completion": ("completion", "completion for bash, zsh or fish"),
+        "version": ("everyday", "the version of mas"),
+    },
+}
+"""The verbs in the order in which they are shown: module below ``mas.cli``, and one line of help."""
+
+ALIASES = {"status": "show", "ls": "list"}
+"""Other words for verbs."""
+
+ALL: Verbs = {verb: entry for group in GROUPS.values() for verb, entry in group.items()}
+
+
+def run(call: Call, verb: str, words: Sequence[str]) -> int:
+    """Run a verb with its words and return the exit code; raises UsageError where they are wrong."""
+    if verb == "help" and words:
+        verb, words = words[0], ["--help"]
+    if verb == "help":
+        call.lines(overview())
+        return 0
+    name = ALIASES.get(verb, verb)
+    if name not in ALL:
+        raise _unknown(verb)
+    from mas.cli import parse  # noqa: PLC0415  the overview does without typer
+
+    return parse.run(call, verb, command(name), list(words))
+
+
+def command(verb: str) -> Callable[..., Any] | Mapping[str, Callable[..., Any]]:
+    """What a verb calls, or for a group of verbs what each of them calls."""
+    commands: Mapping[str, Any] = import_module(f"mas.cli.{ALL[verb][0]}").COMMANDS
+    return commands[verb]  # type: ignore[no-any-return]
+
+
+def overview() -> list[str]:
+    """All verbs on one page of 80 columns."""
+    lines = ["mas runs teams of terminal agents in tmux.", "", "usage: mas VERB [ID] [OPTION]…"]
+    for title, group in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {verb:11} {text}" for verb, (_, text) in group.items())]
+    lines += ["", "Everywhere:", *(f"  {f'{name} PATH':11} {text}" for name, text in COMMON.items())]
+    return [
+        *lines,
+        "",
+        "ID is an id or its first characters, a label, or a tmux name; without one it is the",
+        "session you are in, or the only active one. `mas VERB --help` says more.",
+    ]
+
+
+def _unknown(verb: str) -> UsageError:
+    close = difflib.get_close_matches(verb, [*ALL, *ALIASES], n=1, cutoff=0.6)
+    hint = f"did you mean `mas {close[0]}`?" if close else "`mas help` shows them all"
+    return UsageError(f"unknown verb {shorten(verb)}", hint=hint)

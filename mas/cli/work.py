@@ -1,0 +1,195 @@
+"""``record``, ``pause``, ``unpause``, ``complete``, ``fail``, ``retry``, ``progress``: what the work is doing."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from mas import events, render, retrying
+from mas.cli.calls import Call
+from mas.cli.options import Json, Name, Quiet, call_of, json_table
+from mas.lifecycle import parse_status
+from mas.session import Session
+from mas.states import SessionProgress
+
+Data = Annotated[str | None, typer.Option(metavar="JSON", help="its fields as a JSON object")]
+
+
+def record(  # noqa: PLR0913  one argument an option
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="ID", help="id, its beginning, label or tmux name")],
+    event: Annotated[str, typer.Argument(metavar="EVENT", help=f"one of: {', '.join(events.TYPES)}")],
+    *,
+    number: Annotated[int | None, typer.Option(metavar="N", help="of the iteration that starts")] = None,
+    data: Data = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Report what happened to a session, so that its history and progress hold it."""
+    call = call_of(context)
+    fields = json_table(data, "--data") if data is not None else {}
+    if number is not None:
+        fields = {**fields, "number": number}
+    happened = events.from_data(event.replace("-", "_"), fields)
+    return _record(call, name, happened, as_json=as_json, quiet=quiet)
+
+
+def _record(call: Call, name: str | None, event: events.SessionEvent, *, as_json: bool, quiet: bool) -> int:
+    session = call.manager.record_event(call.mas.resolve(name), event)
+    return tell(call, session, as_json=as_json, quiet=quiet)
+
+
+def tell(call: Call, session: Session, *, as_json: bool, quiet: bool) -> int:
+    """Say what a session is now."""
+    if as_json:
+        call.json(dict(session.document))
+    elif quiet:
+        call.out(session.session_id)
+    else:
+        call.say(f"{session.label or session.session_id[:8]} is {session.status}")
+    return 0
+
+
+def pause(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="why")] = "paused by hand",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Rest the work of a session. Its team is left alone."""
+    return _record(call_of(context), name, events.Paused(reason), as_json=as_json, quiet=quiet)
+
+
+def unpause(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    to: Annotated[str | None, typer.Option(metavar="STATUS", help="go on there, not where it was paused")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Go on with work that was paused."""
+    event = events.Resumed(parse_status(to) if to is not None else None)
+    return _record(call_of(context), name, event, as_json=as_json, quiet=quiet)
+
+
+def complete(context: typer.Context, name: Name = None, *, as_json: Json = False, quiet: Quiet = False) -> int:
+    """End the work of a session with success."""
+    call = call_of(context)
+    session_id = call.mas.resolve(name)
+    summary = call.manager.complete_session(session_id)
+    if as_json:
+        call.json(summary.to_dict())
+        return 0
+    return tell(call, call.manager.get_session(session_id), as_json=False, quiet=quiet)
+
+
+def fail(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    error: Annotated[str, typer.Option(metavar="TEXT", help="what went wrong")] = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """End the work of a session without success."""
+    return _record(call_of(context), name, events.Failed(error), as_json=as_json, quiet=quiet)
+
+
+def retry(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    start: Annotated[bool, typer.Option("--start", help="bring its team up too")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Begin again: a child session with the same request and a copy of the workspace."""
+    call = call_of(context)
+    child = retrying.retry(call.mas, call.mas.resolve(name), manager=call.manager)
+    return tell_child(call, child, start=start, as_json=as_json, quiet=quiet)
+
+
+def tell_child(call: Call, child: Session, *, start: bool, as_json: bool, quiet: bool) -> int:
+    """Say what child was made, and bring its team up where that was asked for."""
+    if start:
+        call.refuse_records_only("retry --start")
+        with call.busy(f"starting {child.session_id[:8]}"):
+            child = call.mas.resume(child.session_id).session
+    if as_json:
+        call.json(dict(child.document))
+    elif quiet:
+        call.out(child.session_id)
+    else:
+        call.out(f"Session ID: {child.session_id}")
+        if not start and child.mode:
+            call.say(f"its team is not up; `mas resume {child.session_id[:8]}` starts it")
+    return 0
+
+
+def progress(context: typer.Context, name: Name = None, *, as_json: Json = False) -> int:
+    """Show how far a session is: iterations, files, commands, and its time without the pauses."""
+    call = call_of(context)
+    session_id = call.mas.resolve(name)
+    session = call.manager.get_session(session_id)
+    found = call.manager.get_progress(session_id)
+    if as_json:
+        call.json(_to_json(session, found))
+        return 0
+    bar = render.bar(found.iterations_completed, found.total_iterations, 30, plain=not call.on_terminal)
+    counted = f"{found.iterations_completed} of {found.total_iterations} iterations"
+    title = render.one_line(f"{session.label or session_id[:8]}: {session.status}")
+    call.lines([title, "", f"  {bar}  {counted}", "", *render.facts(_facts(session, found))])
+    return 0
+
+
+def _facts(session: Session, found: SessionProgress) -> Iterator[tuple[str, str]]:
+    failed = sum(not one.success for one in found.commands_executed)
+    changes = [one.changes for one in found.metrics.iterations]
+    added, removed = (sum(getattr(one, name) for one in changes) for name in ("lines_added", "lines_removed"))
+    yield "phase", found.current_phase or ""
+    yield "files", f"{len(found.files_changed)} changed, {added} lines added, {removed} removed"
+    yield "commands", f"{len(found.commands_executed)} run, {failed} failed"
+    limit = session.configuration.timeout_minutes * 60
+    yield "time", f"{render.duration(found.duration.total_seconds())} of {render.duration(limit)}, without pauses"
+
+
+def _to_json(session: Session, found: SessionProgress) -> Mapping[str, Any]:
+    return {
+        "sessionId": session.session_id,
+        "lifecycle": str(session.status),
+        "phase": found.current_phase,
+        "iterationsCompleted": found.iterations_completed,
+        "totalIterations": found.total_iterations,
+        "filesChanged": sorted(str(path) for path in found.files_changed),
+        "commandsExecuted": [
+            {"command": one.command, "success": one.success, "timestamp": one.timestamp}
+            for one in found.commands_executed
+        ],
+        "durationSeconds": round(found.duration.total_seconds(), 3),
+        "timeoutMinutes": session.configuration.timeout_minutes,
+        "iterations": [
+            {
+                "number": one.number,
+                "startedAt": one.started_at,
+                "completedAt": one.completed_at,
+                "durationSeconds": one.duration_seconds,
+                "success": one.success,
+                **one.changes.to_json(),
+            }
+            for one in found.metrics.iterations
+        ],
+    }
+
+
+COMMANDS = {
+    "record": record,
+    "pause": pause,
+    "unpause": unpause,
+    "complete": complete,
+    "fail": fail,
+    "retry": retry,
+    "progress": progress,
+}

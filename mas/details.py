@@ -1,0 +1,213 @@
+"""Everything there is to say about one session, gathered from its record, its configuration and tmux.
+
+What cannot be read or asked is left empty and said in ``problem``; looking at a session never fails for that.
+"""
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from mas import tmux
+from mas.errors import DamagedError, MasError, MissingProgramError, NotFoundError, UnknownStateError
+from mas.events import TYPES
+from mas.lines import Line
+from mas.paths import SessionPaths
+from mas.projections import working_directory
+from mas.record import CREATED, Document, lifecycle_of, max_iterations_of, runtime_of
+from mas.team import Team
+from mas.views import View
+
+if TYPE_CHECKING:
+    from mas.app import Mas
+
+RECENT = 8
+"""How many of the newest events are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDetail:
+    """One agent and its pane. ``status`` is running, stopped, or error for one that ended with another code than 0."""
+
+    id: str
+    name: str
+    unit: str
+    model: str
+    role: str
+    position: int
+    """Place of the pane in its window, from 0."""
+    status: str
+    directory: str
+    pane_id: str = ""
+    command: str = ""
+    exit_code: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The agent in the words of the HTTP API."""
+        return {
+            "agentId": self.id,
+            "name": self.name,
+            "status": self.status,
+            "window": self.unit,
+            "pane": self.position,
+            "paneId": self.pane_id,
+            "model": self.model,
+            "role": self.role,
+            "command": self.command,
+            "exitCode": self.exit_code,
+            "workingDir": self.directory,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A tmux window of a session."""
+
+    index: int
+    name: str
+    panes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """A session. ``document`` is empty where its record cannot be read."""
+
+    view: View
+    document: Document = field(default_factory=dict)
+    team_name: str = ""
+    program: str = ""
+    agents: tuple[AgentDetail, ...] = ()
+    windows: tuple[Window, ...] = ()
+    recent: tuple[Line, ...] = ()
+    problem: str = ""
+    remedy: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the work rests or failed, empty where it does neither."""
+        own = lifecycle_of(self.document)
+        return str((own.get("pause") or {}).get("reason") or own.get("error") or "")
+
+    def to_json(self) -> dict[str, Any]:
+        """The session in the words of the HTTP API."""
+        own, runtime = lifecycle_of(self.document), runtime_of(self.document)
+        return {
+            **self.view.to_json(),
+            "request": self.document.get("feature_request", ""),
+            "phase": self.document.get("current_phase"),
+            "reason": self.reason,
+            "iteration": own.get("iteration", 0),
+            "maxIterations": max_iterations_of(self.document),
+            "parentSessionId": own.get("parent_session_id"),
+            "template": runtime.get("template", ""),
+            "profile": runtime.get("profile", ""),
+            "unitDir": f"{self.view.working_dir}/unit",
+            "workflowsDir": f"{self.view.working_dir}/workflows",
+            "gitContext": _camel(self.document.get("git_context") or {}),
+            "agents": [agent.to_json() for agent in self.agents],
+            "windows": [{"index": one.index, "name": one.name, "paneCount": one.panes} for one in self.windows],
+            "events": [line_to_json(line) for line in self.recent],
+            "problem": self.problem,
+            "remedy": self.remedy,
+        }
+
+
+def line_to_json(line: Line) -> dict[str, Any]:
+    """A record of a log in the words of the HTTP API."""
+    return {"seq": line.seq, "timestamp": line.ts, "type": line.type, "data": dict(line.data)}
+
+
+def said(line: Line) -> str:
+    """The plain values of a record in few words; nothing of the first one, which is a whole record."""
+    if "session_id" in line.data:
+        return ""
+    plain = (pair for pair in line.data.items() if isinstance(pair[1], str | int | float) and pair[1] != "")
+    return ", ".join(f"{name} {str(value).lower() if isinstance(value, bool) else value}" for name, value in plain)
+
+
+def gather(mas: "Mas", session_id: str) -> Details:
+    """Look at a session; raises NotFoundError where nothing speaks of it."""
+    view = mas.view(session_id)
+    try:
+        document = mas.storage.read(session_id).document
+    except NotFoundError:
+        missing = f"its workspace is missing: {view.working_dir}"
+        return Details(view, problem=missing, remedy=f"bring it back, or forget it: `mas rm {session_id[:8]}`")
+    except DamagedError as error:
+        return Details(view, problem=error.message, remedy=error.hint or "")
+    found = Details(view, document, recent=_recent(mas, session_id))
+    return _with_team(mas, found) if runtime_of(document).get("mode") else found
+
+
+def _recent(mas: "Mas", session_id: str) -> tuple[Line, ...]:
+    told = {CREATED, *TYPES}
+    return tuple(deque((line for line in mas.storage.records(session_id) if line.type in told), RECENT))
+
+
+def _with_team(mas: "Mas", found: Details) -> Details:
+    from mas import starting  # noqa: PLC0415  a session that is only a record does without
+
+    session_id = found.view.session_id
+    panes, facts = _panes(mas, found.document)
+    try:
+        team, choice = starting.stored_team(mas, session_id)
+    except MasError as error:
+        return replace(found, windows=_windows(panes), problem=error.message, remedy=error.hint or "")
+    agents = tuple(_agents(mas, found.document, team, panes, facts))
+    missing = [agent.id for agent in agents if found.view.status == "active" and not agent.pane_id]
+    return replace(
+        found,
+        team_name=team.name,
+        program=" ".join(choice.profile.command),
+        agents=agents,
+        windows=_windows(panes),
+        problem=f"its tmux session lacks agents {', '.join(missing)}" if missing else "",
+        remedy=f"`mas stop {session_id[:8]}`, then `mas resume {session_id[:8]}`" if missing else "",
+    )
+
+
+def _panes(mas: "Mas", document: Document) -> tuple[Sequence[tmux.SeenPane], Mapping[str, tmux.PaneFacts]]:
+    """The panes of a session, none where it is down or tmux gives no answer."""
+    server = mas.server_of((runtime_of(document).get("tmux") or {}).get("socket", ""))
+    with suppress(UnknownStateError, MissingProgramError):
+        if seen := mas.ours(tmux.discover(server), document["session_id"]):
+            panes = tmux.panes(server, seen.tmux_id, document["session_id"])
+            return panes, tmux.pane_facts(server, seen.tmux_id, document["session_id"])
+    return (), {}
+
+
+def _windows(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
+    counts = Counter((pane.window_index, pane.window) for pane in panes)
+    return tuple(Window(index, name, count) for (index, name), count in counts.items())
+
+
+def _agents(
+    mas: "Mas", document: Document, team: Team, panes: Sequence[tmux.SeenPane], facts: Mapping[str, tmux.PaneFacts]
+) -> Iterator[AgentDetail]:
+    place = SessionPaths(working_directory(document, mas.root))
+    for unit in team.units:
+        for position, agent in enumerate(unit.agents):
+            directory = str(place.unit / agent.id)
+            found = AgentDetail(
+                agent.id, agent.name, unit.name, agent.model, agent.role, position, "stopped", directory
+            )
+            pane = next((pane for pane in panes if pane.agent_id == agent.id), None)
+            yield _in_pane(found, pane, facts.get(pane.pane_id)) if pane else found
+
+
+def _in_pane(agent: AgentDetail, pane: tmux.SeenPane, seen: tmux.PaneFacts | None) -> AgentDetail:
+    ended = pane.dead or pane.exit_code is not None
+    return replace(
+        agent,
+        status=("error" if pane.exit_code else "stopped") if ended else "running",
+        pane_id=pane.pane_id,
+        command=seen.command if seen else "",
+        directory=seen.path if seen else agent.directory,
+        exit_code=pane.exit_code,
+    )
+
+
+def _camel(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in table.items()}

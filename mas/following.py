@@ -1,0 +1,133 @@
+"""Watching a session from outside, cheaply: its log is looked at ten times a second, tmux asked once.
+
+Looking at a log means asking for its size; it is read only where that has changed, and only what is new.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mas import files, lines, record, runtime
+from mas.errors import NotFoundError, RefusedError, WaitTimeoutError
+from mas.lifecycle import TERMINAL, SessionStatus
+from mas.lines import Line
+from mas.record import Document, status_of
+
+if TYPE_CHECKING:
+    from mas.app import Mas
+
+LOOK = 0.1
+"""Seconds between two looks at a log."""
+
+ASK = 1.0
+"""Seconds between two questions to tmux."""
+
+ENDED = "terminal"
+"""What is waited for where any end of the work will do."""
+
+RUNTIME_WORDS = ("active", "stopped")
+WORDS = (*RUNTIME_WORDS, ENDED, *(str(status) for status in SessionStatus))
+"""What can be waited for."""
+
+
+class _Log:
+    """The log of a session while it grows."""
+
+    def __init__(self, mas: "Mas", session_id: str, since: int) -> None:
+        self._mas = mas
+        self._paths = mas.root.session(session_id)
+        self._session_id = session_id
+        self._since = since
+        self._offset = self._size = 0
+
+    def grown(self) -> Iterator[Line]:
+        """The whole records that came since the last time; raises NotFoundError where the session was removed."""
+        size = self._mas.storage.position(self._session_id)
+        if size == self._size and (size or self._paths.directory.is_dir()):
+            return
+        if size < self._offset:  # a part was given up, and something else follows
+            self._offset = 0
+        self._size = size
+        try:
+            lines_read = list(self._read())
+        except FileNotFoundError:
+            raise NotFoundError(f"session {self._session_id} was removed") from None
+        for line in lines_read:
+            if line.seq > self._since:
+                self._since = line.seq
+                yield line
+
+    def _read(self) -> Iterator[Line]:
+        """The lines behind what was read before; one that is not whole yet waits for the next time."""
+        with files.directory(self._paths.directory) as fd:
+            for raw in files.read_from(fd, self._paths.log.name, self._offset):
+                try:
+                    line = lines.decode(raw)
+                except lines.BadLineError:
+                    return
+                if not raw.endswith(b"\n"):
+                    return
+                self._offset += len(raw)
+                yield line
+
+
+def follow(mas: "Mas", session_id: str, since: int = 0, *, forever: bool = True) -> Iterator[Line]:
+    """The records of a session after number ``since``, oldest first; with ``forever`` then each new one as it comes.
+
+    Raises NotFoundError where there is no session, or it is removed meanwhile.
+    """
+    mas.storage.read(session_id)
+    log = _Log(mas, session_id, since)
+    yield from log.grown()
+    while forever:
+        time.sleep(LOOK)
+        yield from log.grown()
+
+
+def wait(mas: "Mas", session_id: str, until: str, timeout: float | None = None) -> str:
+    """Wait until a session is, or meanwhile was, what one of WORDS says; returns that word.
+
+    Raises WaitTimeoutError after ``timeout`` seconds, RefusedError where the work ended otherwise.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    document = mas.storage.read(session_id).document
+    log, asked = _Log(mas, session_id, document["rev"]), -ASK
+    while True:
+        if until in RUNTIME_WORDS:
+            asked, reached = _ask(mas, document, until, asked)
+        else:
+            reached = _is(document, until)
+        if reached:
+            return until
+        for line in log.grown():
+            document = record.fold(document, line.type, line.data, line.seq, line.ts)
+            if until not in RUNTIME_WORDS and _is(document, until):
+                return until
+        _pause(session_id, until, deadline)
+
+
+def _ask(mas: "Mas", document: Document, until: str, asked: float) -> tuple[float, bool]:
+    now = time.monotonic()
+    if now - asked < ASK:
+        return asked, False
+    status = runtime.derive(document, mas.observe(document))
+    return now, status.word == until and not status.stale
+
+
+def _is(document: Document, until: str) -> bool:
+    status = status_of(document)
+    if until == status or (until == ENDED and status in TERMINAL):
+        return True
+    if status in TERMINAL:
+        msg = f"session {document['session_id']} is {status}, it will never be {until}"
+        raise RefusedError(msg, hint="a session that has ended stays ended; `mas retry` makes a child")
+    return False
+
+
+def _pause(session_id: str, until: str, deadline: float | None) -> None:
+    left = LOOK if deadline is None else deadline - time.monotonic()
+    if left <= 0:
+        raise WaitTimeoutError(
+            f"session {session_id} did not become {until} in time", hint="`mas show` says what it is"
+        )
+    time.sleep(min(LOOK, left))
