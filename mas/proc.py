@@ -15,7 +15,7 @@ from mas.errors import MissingProgramError, UnknownStateError
 DEFAULT_TIMEOUT = 5.0
 """Seconds a program may take before its answer counts as unknown."""
 
-OWN_NAMES = frozenset({"SESSION_DIR", "UNIT_DIR", "WORKFLOWS_DIR"})
+OWN_NAMES = frozenset({"SESSION_NAME", "SESSION_DIR", "UNIT_DIR", "WORKFLOWS_DIR"})
 """Variables of a session that do not start with ``MAS_``."""
 
 

@@ -153,6 +153,7 @@ def session_environment(place: Place, environ: Mapping[str, str]) -> dict[str, s
         "MAS_SESSION_NAME": place.tmux_name,
         "MAS_SESSION_DIR": directory,
         "MAS_SESSION_MODE": place.mode,
+        "SESSION_NAME": place.tmux_name,
         "SESSION_DIR": directory,
         "UNIT_DIR": unit,
         "WORKFLOWS_DIR": workflows,

@@ -11,6 +11,7 @@ import pytest
 from mas import guides, trees, workspace
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError
 from mas.paths import Root, SessionPaths, shipped
+from mas.proc import foreign_environment
 from mas.team import apply_config
 from mas.workspace import Place, build, find_template, lay_out, list_templates, search_path
 
@@ -379,6 +380,7 @@ def test_an_isolated_session_has_everything_in_its_own_directory(root: Root, pla
         "MAS_SESSION_NAME": "mas-0f0f0f0f",
         "MAS_SESSION_DIR": directory,
         "MAS_SESSION_MODE": "isolated",
+        "SESSION_NAME": "mas-0f0f0f0f",
         "SESSION_DIR": directory,
         "UNIT_DIR": f"{directory}/unit",
         "WORKFLOWS_DIR": f"{directory}/workflows",
@@ -413,6 +415,11 @@ def test_an_agent_is_told_who_and_where_it_is(root: Root, place: Place) -> None:
         "MAS_UNIT_TYPE": "design",
         "MAS_AGENT_MODEL": "sonnet",
     }
+
+
+def test_no_variable_of_a_session_reaches_what_it_starts(place: Place) -> None:
+    variables = workspace.session_environment(place, {})
+    assert foreign_environment({**variables, "HOME": "/home/x"}) == {"HOME": "/home/x"}
 
 
 def test_a_directory_with_a_colon_cannot_stand_in_a_path() -> None:
