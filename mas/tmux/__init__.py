@@ -19,6 +19,7 @@ from mas.tmux.sight import (
     panes,
 )
 from mas.tmux.teams import attach_argv, end, launch, undo
+from mas.tmux.typing import Typed, paste, press_enter, reads_lines, screens, tty_of
 
 __all__ = [
     "SOCKET_VARIABLE",
@@ -28,6 +29,7 @@ __all__ = [
     "SeenPane",
     "SeenSession",
     "Server",
+    "Typed",
     "attach_argv",
     "capacity",
     "capture",
@@ -37,6 +39,11 @@ __all__ = [
     "objects",
     "pane_facts",
     "panes",
+    "paste",
+    "press_enter",
+    "reads_lines",
     "reopen_socket",
+    "screens",
+    "tty_of",
     "undo",
 ]

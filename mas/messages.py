@@ -1,0 +1,183 @@
+"""Messages between people and agents: what may be sent, to whom, and what became of it. Pure.
+
+A message and each step of its fate is one line of the session's ``messages.jsonl``; the queue is what those lines fold to.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from mas.errors import RefusedError, UsageError, shorten
+from mas.lines import Line
+from mas.team import Team
+
+MAX_BYTES = 1024 * 1024
+"""The longest message, in UTF-8."""
+
+INLINE_BYTES = 16 * 1024
+"""A longer text is kept in a file of its own, which the line names."""
+
+Outcome = Literal["submitted", "queued", "refused", "unknown"]
+
+MESSAGE = "message"
+FATE = "fate"
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BREAK = re.compile(r"\r\n?")
+_LONE = re.compile(r"[\ud800-\udfff]")
+
+
+def sanitize(text: str) -> str:
+    """The text as an agent gets it: line breaks are newlines, control characters other than tab and newline are gone.
+
+    What was no valid UTF-8 becomes U+FFFD. Raises RefusedError for an empty text and one longer than MAX_BYTES.
+    """
+    clean = _CONTROL.sub("", _BREAK.sub("\n", _LONE.sub("\N{REPLACEMENT CHARACTER}", text)))
+    size = len(clean.encode())
+    if size > MAX_BYTES:
+        raise RefusedError(f"the message has {size} bytes, at most {MAX_BYTES} can be sent", hint="send a file's path")
+    if not clean.strip("\n"):
+        raise RefusedError("the message is empty", hint="mas send TO TEXT")
+    return clean
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Who is to get a text, and from whom; ``sender`` is empty where nobody of the team is named."""
+
+    target: str
+    text: str
+    sender: str = ""
+
+
+def parse_words(words: Sequence[str], team: Team) -> Address:
+    """``TO TEXT``, ``FROM TO TEXT``, where FROM is an agent of the team. Raises UsageError for anything else."""
+    if len(words) == 2:
+        return Address(words[0], words[1])
+    if len(words) == 3 and words[0].removeprefix("agent-") in team.ids:
+        return Address(words[1], words[2], words[0].removeprefix("agent-"))
+    if len(words) < 2:
+        raise UsageError("who gets which text?", hint='mas send TO "TEXT"')
+    quoted = " ".join(words[1:])
+    raise UsageError(f"{len(words)} words were given", hint=f'quote the text: mas send {words[0]} "{quoted[:60]}"')
+
+
+def recipients(team: Team, address: Address, *, checked: bool = False) -> tuple[str, ...]:
+    """The agents that get a text, the sender left out. With ``checked`` the team's talk rules hold for the sender.
+
+    Raises RefusedError where nobody is meant, or somebody the sender may not write to.
+    """
+    found = tuple(agent_id for agent_id in team.expand(address.target) if agent_id != address.sender)
+    if not found:
+        raise RefusedError(f"{shorten(address.target)} means nobody but the sender")
+    if checked and address.sender:
+        denied = [agent_id for agent_id in found if not team.may_talk(address.sender, agent_id)]
+        if denied:
+            allowed = ", ".join(team.talk.get(address.sender, ()))
+            raise RefusedError(
+                f"agent {address.sender} may not write to {', '.join(denied)}", hint=f"it may write to: {allowed}"
+            )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a message to one agent."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message and what became of it, agent by agent. ``file`` names where a long text is kept."""
+
+    id: str
+    timestamp: str
+    sender: str
+    target: str
+    to: tuple[str, ...]
+    text: str
+    execute: bool = True
+    kind: str = "message"
+    file: str = ""
+    fates: Mapping[str, Fate] = field(default_factory=dict)
+
+    def to_data(self) -> dict[str, Any]:
+        """The data of the line that records the message."""
+        text = {"file": self.file} if self.file else {"text": self.text}
+        return {
+            "id": self.id,
+            "sender": self.sender,
+            "target": self.target,
+            "to": list(self.to),
+            "execute": self.execute,
+            "kind": self.kind,
+            **text,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The message in the words of the HTTP API."""
+        fates = {agent_id: {"outcome": fate.outcome, "reason": fate.reason} for agent_id, fate in self.fates.items()}
+        return {
+            "messageId": self.id,
+            "timestamp": self.timestamp,
+            "sender": self.sender or "unknown",
+            "target": self.target,
+            "to": list(self.to),
+            "message": self.text,
+            "execute": self.execute,
+            "kind": self.kind,
+            "fates": fates,
+        }
+
+
+def fate_data(message_id: str, agent_id: str, fate: Fate) -> dict[str, Any]:
+    """The data of the line that records a fate."""
+    return {"id": message_id, "agent": agent_id, "outcome": fate.outcome, "reason": fate.reason}
+
+
+def fold_messages(log: Iterable[Line]) -> dict[str, Message]:
+    """All messages by id, in the order they were recorded, each with its latest fate for every agent."""
+    found: dict[str, Message] = {}
+    for line in log:
+        data = line.data
+        if line.type == MESSAGE:
+            found[data["id"]] = _message(line)
+        elif line.type == FATE and data["id"] in found:
+            message = found[data["id"]]
+            fate = Fate(data["outcome"], data.get("reason", ""))
+            found[data["id"]] = replace(message, fates={**message.fates, data["agent"]: fate})
+    return found
+
+
+def _message(line: Line) -> Message:
+    data = line.data
+    return Message(
+        data["id"],
+        line.ts,
+        data.get("sender", ""),
+        data.get("target", ""),
+        tuple(data.get("to", ())),
+        data.get("text", ""),
+        data.get("execute", True),
+        data.get("kind", "message"),
+        data.get("file", ""),
+    )
+
+
+def queued(messages: Mapping[str, Message], agent_id: str) -> tuple[Message, ...]:
+    """The messages that wait for an agent, oldest first."""
+    waiting = Fate("queued").outcome
+    return tuple(one for one in messages.values() if agent_id in one.fates and one.fates[agent_id].outcome == waiting)
+
+
+def unsettled(messages: Mapping[str, Message]) -> tuple[tuple[Message, str], ...]:
+    """Messages and agents without any fate: a sender that was cut off. They become unknown, never typed again."""
+    return tuple((one, agent_id) for one in messages.values() for agent_id in one.to if agent_id not in one.fates)
+
+
+def initial_prompts(team: Team) -> tuple[tuple[str, str], ...]:
+    """Agent and prompt, for every agent that begins with one."""
+    return tuple((agent.id, agent.prompt) for agent in team.agents if agent.prompt)

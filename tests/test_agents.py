@@ -1,0 +1,48 @@
+"""What an agent is doing, from what can be seen of it."""
+
+import pytest
+
+from mas.agents import Signs, classify, ready
+from mas.definitions import Profile
+
+AGENT = Profile("some", ("some",), waiting=r"May I\?", idle=r"^> $", ready=r"^> ")
+QUIET = Profile("quiet", ("quiet",))
+SHELL = Profile("shell", ("sh",), kind="shell")
+
+
+@pytest.mark.parametrize(
+    ("signs", "profile", "state", "evidence"),
+    [
+        (Signs(there=False), AGENT, "missing", "no pane"),
+        (Signs(there=True, exit_code=3), AGENT, "exited(3)", "exit code 3"),
+        (Signs(there=True, dead=True), AGENT, "exited(None)", "dead"),
+        (Signs(there=True, screen="b", before="a"), AGENT, "running", "changing"),
+        (Signs(there=True, screen="May I?", before="May I?"), AGENT, "waiting", "May I?"),
+        (Signs(there=True, screen="done\n> ", before="done\n> "), AGENT, "idle", ">"),
+        (Signs(there=True, screen="> half a word"), AGENT, "idle", ">"),
+        (Signs(there=True, screen="thinking", command="node"), AGENT, "running", "node"),
+        (Signs(there=True, screen="x"), QUIET, "running", "process runs"),
+        (Signs(there=True, command="bash"), SHELL, "idle", "bash"),
+        (Signs(there=True, command="make"), SHELL, "running", "make"),
+    ],
+)
+def test_the_signs_speak_for_a_state_and_say_why(signs: Signs, profile: Profile, state: str, evidence: str) -> None:
+    doing = classify(signs, profile)
+    assert str(doing) == state
+    assert evidence in doing.evidence
+
+
+@pytest.mark.parametrize(
+    ("signs", "profile", "wanted"),
+    [
+        (Signs(there=False), AGENT, False),
+        (Signs(there=True, exit_code=0, screen="> "), AGENT, False),
+        (Signs(there=True, screen="starting"), AGENT, False),
+        (Signs(there=True, screen="> "), AGENT, True),
+        (Signs(there=True, screen="welcome", before=""), QUIET, False),
+        (Signs(there=True, screen="welcome", before="welcome"), QUIET, True),
+        (Signs(there=True, screen=" \n", before=" \n"), QUIET, False),
+    ],
+)
+def test_an_agent_reads_once_it_shows_so_or_its_screen_rests(signs: Signs, profile: Profile, wanted: bool) -> None:  # noqa: FBT001
+    assert ready(signs, profile) is wanted
