@@ -7,25 +7,29 @@ things in starting and stopping to ``mas.starting`` and ``mas.stopping``.
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-from mas import naming, tmux, views
+from mas import naming, tmux, views, watching
 from mas.clock import utc_now
-from mas.errors import MissingProgramError, NotFoundError, RefusedError, UnknownStateError, UsageError, shorten
+from mas.errors import NotFoundError, RefusedError, UnknownStateError, UsageError, shorten
 from mas.filestore import FileStorage
-from mas.paths import Root
+from mas.paths import Root, is_session_id
 from mas.projections import Projections, Row
 from mas.record import Document, runtime_of
 from mas.runtime import OLD_WORDS, Observed
 from mas.views import View
 
 if TYPE_CHECKING:
+    from mas.delivery import SendOptions
     from mas.manager import SessionManager
+    from mas.messages import Address, Message
     from mas.starting import Started, StartOptions, StartPlan
     from mas.stopping import Stopped
+    from mas.workspace import Place
 
 NEWEST = 50
 """How many sessions a listing shows besides the live ones."""
@@ -77,6 +81,10 @@ class Mas:
         """The rows of all sessions, oldest first."""
         return self.projections.rows()
 
+    def row(self, session_id: str) -> Row | None:
+        """The row of one session; None where there is none."""
+        return next(iter(self.projections.newest(0, [session_id])[0]), None)
+
     def server_of(self, socket: str) -> tmux.Server:
         """The tmux server a session was started on; ours where it never was."""
         return tmux.Server(socket) if socket and socket != self.socket_path else self.server
@@ -84,25 +92,28 @@ class Mas:
     @cached_property
     def socket_path(self) -> str:
         """Where the socket of our tmux server is, whether or not it runs."""
-        socket = self.server.socket
-        if "/" in socket:
-            return socket
-        place = Path(self.environ.get("TMUX_TMPDIR") or "/tmp")  # noqa: S108  tmux's own rule
-        return str(place / f"tmux-{os.getuid()}" / (socket or "default"))
+        return watching.socket_path(self.server, self.environ)
+
+    @cached_property
+    def mark(self) -> str:
+        """What every launch of this root ends its nonce with: a copy of the root has sessions of the same ids."""
+        return f"{crc32(os.fsencode(os.path.realpath(self.root.path))):08x}"
 
     def observe(self, document: Document) -> Observed:
         """Whether the team of a record is up, asked of the tmux server it was started on."""
-        socket = (runtime_of(document).get("tmux") or {}).get("socket", "")
         try:
-            seen = tmux.discover(self.server_of(socket))
-        except (UnknownStateError, MissingProgramError):
+            return "up" if watching.look(self, document["session_id"], document).team else "down"
+        except UnknownStateError:
             return "unknown"
-        return "up" if self.ours(seen, document["session_id"]) else "down"
 
     def ours(self, seen: tmux.Seen, session_id: str) -> tmux.SeenSession | None:
         """The tmux session of one of our sessions; another root's of the same id is none."""
-        root = str(self.root.path)
-        return next((one for one in seen.sessions if one.session_id == session_id and one.root == root), None)
+        return next((one for one in seen.sessions if one.session_id == session_id and self.is_ours(one)), None)
+
+    def is_ours(self, seen: tmux.SeenSession) -> bool:
+        """Whether a tmux session belongs to this root, by whatever path that was reached."""
+        root = os.path.normpath(self.root.path)
+        return bool(seen.root) and (seen.root == root or os.path.realpath(seen.root) == os.path.realpath(root))
 
     def list(
         self, *, everything: bool = False, active: bool = False, status: str | None = None, limit: int | None = None
@@ -121,7 +132,7 @@ class Mas:
     def view(self, session_id: str) -> View:
         """One session as it is now."""
         live, _ = self._live()
-        row = next((row for row in self.rows() if row["sessionId"] == session_id), None)
+        row = self.row(session_id)
         if row is None:
             raise NotFoundError(f"no session {shorten(session_id)}", hint="`mas list --all` shows what there is")
         return next(iter(self._views([row], live)))
@@ -130,12 +141,11 @@ class Mas:
         """Tmux sessions by name; None, and why, where tmux gives no answer."""
         try:
             return {one.name: one for one in tmux.discover(self.server).sessions}, ""
-        except (UnknownStateError, MissingProgramError) as error:
+        except UnknownStateError as error:
             return None, error.message
 
     def _views(self, rows: Iterable[Row], live: Mapping[str, tmux.SeenSession] | None) -> Iterable[View]:
-        root = str(self.root.path)
-        up = {one.session_id: one for one in (live or {}).values() if one.session_id and one.root == root}
+        up = {one.session_id: one for one in (live or {}).values() if one.session_id and self.is_ours(one)}
         for row in rows:
             seen = up.get(row["sessionId"])
             sound = (self.root.sessions / row["sessionId"]).is_dir()
@@ -157,21 +167,31 @@ class Mas:
         Without a name: the session of the environment, then of the tmux session we are in, then the attached one, then
         the only active one. Raises NotFoundError, AmbiguousError with the candidates.
         """
-        rows = self.rows()
         if name is not None:
-            return str(naming.find(name, rows)["sessionId"])
+            return self._find(name)
         for variable in ("MAS_SESSION_ID", "MAS_SESSION_NAME"):
             if given := self.environ.get(variable):
-                return str(naming.find(given, rows)["sessionId"])
-        return self._the_one(rows)
+                try:
+                    return self._find(given)
+                except NotFoundError as error:
+                    msg = f"{variable} is set, but there is {error.message}"
+                    raise NotFoundError(msg, hint=f"name a session, or: unset {variable}") from None
+        return self._the_one(self.rows())
+
+    def _find(self, name: str) -> str:
+        """The id a name means; a full one is looked up without reading the others."""
+        if is_session_id(name) and self.row(name):
+            return name
+        return str(naming.find(name, self.rows())["sessionId"])
 
     def _the_one(self, rows: Sequence[Row]) -> str:
         live, complaint = self._live()
         if live is None:
             raise UnknownStateError(f"cannot tell which session is meant: {complaint}", hint="name one: `mas list`")
         up = [view for view in self._views(rows, live) if view.status == "active"]
+        here = [view for view in up if self._is_around(live[view.tmux_name])]
         attached = [view for view in up if view.attached]
-        for fitting in (attached, up):
+        for fitting in (here, attached, up):
             if len(fitting) == 1:
                 return fitting[0].session_id
             if fitting:
@@ -181,17 +201,51 @@ class Mas:
             "no session is active", hint="`mas start --isolated` starts one, `mas list` shows the others"
         )
 
+    def _is_around(self, seen: tmux.SeenSession) -> bool:
+        """Whether we run in this very tmux session."""
+        socket, _, rest = self.environ.get("TMUX", "").partition(",")
+        return socket == self.socket_path and seen.tmux_id == f"${rest.partition(',')[2]}"
+
     def resolve_all(self, names: Sequence[str]) -> Sequence[str]:
         """The ids that several names mean, each once, in their order; all are resolved before anything is done."""
         return [*dict.fromkeys(self.resolve(name) for name in names)] if names else [self.resolve()]
+
+    # --- what is in a session ---
+
+    def place(self, document: Document) -> "Place":
+        """Where the session of a record is, as its agents are to find it."""
+        from mas.workspace import Place  # noqa: PLC0415  listings do without
+
+        runtime = runtime_of(document)
+        return Place(
+            session_id=document["session_id"],
+            tmux_name=runtime.get("tmux_name", ""),
+            root=self.root,
+            mode=runtime.get("mode", ""),
+            socket=self.server_of((runtime.get("tmux") or {}).get("socket", "")).socket or None,
+            program=self.program,
+        )
+
+    def environment_of(self, session_id: str) -> dict[str, str]:
+        """What a shell needs to work in a session like its panes do; PATH stays the shell's own.
+
+        Raises RefusedError for a session that is only a record.
+        """
+        from mas.workspace import session_environment  # noqa: PLC0415
+
+        place = self.place(self.storage.read(session_id).document)
+        if not place.mode:
+            msg = f"session {session_id} has no team, so it has no variables either"
+            raise RefusedError(msg, hint="`mas list` shows which have one")
+        return session_environment(replace(place, program=None), self.environ)
 
     # --- doing ---
 
     def plan(self, options: "StartOptions") -> "StartPlan":
         """What a start would do; nothing is touched. Raises what a start would be refused with."""
-        from mas import starting  # noqa: PLC0415  listings do without
+        from mas import planning  # noqa: PLC0415  listings do without
 
-        return starting.plan(self, options)
+        return planning.plan(self, options)
 
     def start(self, plan: "StartPlan") -> "Started":
         """Make the session and bring its team up, or leave nothing behind."""
@@ -210,6 +264,19 @@ class Mas:
         from mas import stopping  # noqa: PLC0415
 
         return stopping.stop(self, session_id, grace=grace)
+
+    def send(self, session_id: str, address: "Address", options: "SendOptions | None" = None) -> "Message":
+        """Send a text to agents of a session; the message tells what became of it, agent by agent."""
+        from mas import delivery  # noqa: PLC0415
+
+        return delivery.send(self, session_id, address, options)
+
+    def messages(self, session_id: str) -> Mapping[str, "Message"]:
+        """The messages of a session by id, oldest first, each with its fates."""
+        from mas.mailbox import Mailbox  # noqa: PLC0415
+
+        self.storage.read(session_id)
+        return Mailbox(self.root, session_id).messages()
 
     def remove(self, session_id: str, *, force: bool = False) -> None:
         """Delete a session and its workspace; a live one is refused without ``force``, which stops it first."""

@@ -4,197 +4,97 @@ Looking takes no lock and writes nothing. Mending takes each session's lock, loo
 ``mas.reconcile`` says; killed at any point it can simply be run again.
 """
 
-import os
-import stat
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mas import files, mending, processes, projections, reconcile, tmux
-from mas.errors import BusyError, DamagedError, MasError
-from mas.launch import MARKER
-from mas.paths import SessionPaths, is_session_id
-from mas.reconcile import Finding, Report, Seen
-from mas.record import runtime_of
+from mas import files, mending, reconcile
+from mas.errors import BusyError, MasError
+from mas.inspection import Inspection
+from mas.paths import check_stored_id, is_stored_id
+from mas.reconcile import INDEX, NOTES, OF_TEAMS, Finding, Report
 
 if TYPE_CHECKING:
     from mas.app import Mas
 
-INDEX = "index"
-"""What findings about the index as a whole are called by."""
+_ROUNDS = 12
+"""Mending one thing may uncover the next: an orphan's team, then its row. More than this leads nowhere."""
+
+Findings = dict[Finding, str | None]
+"""Findings in their order: None while nothing was done, an empty text once mended, else why that failed."""
 
 
 def look(mas: "Mas", session_ids: Sequence[str] = ()) -> Report:
-    """Everything that is not as it should be, of the named sessions or of the whole root; nothing is changed."""
-    view = _View(mas)
-    found = [finding for session_id in session_ids or view.ids() for finding in view.plan(session_id)]
-    return Report((*(view.index() if not session_ids else ()), *found))
+    """Everything that is not as it should be, of the named sessions or of the whole root; nothing is changed.
+
+    What a second look does not confirm was somebody at work.
+    """
+    first = _findings(Inspection(mas), session_ids)
+    if all(one.problem in NOTES for one in first):
+        return Report(tuple(first))
+    again = Inspection(mas)
+    ids = dict.fromkeys(one.session_id for one in first)
+    kept = {*again.index(), *(one for name in ids if name != INDEX for one in again.plan(name))}
+    return Report(tuple(one for one in first if one in kept))
 
 
 def mend(mas: "Mas", session_ids: Sequence[str] = (), *, force: bool = False) -> Report:
-    """Mend what can be mended without loss, and what is lossy for sessions that were named."""
-    report = look(mas, session_ids)
-    if not force and reconcile.too_many_lost(report.findings, len(mas.rows())):
-        msg = f"the directories of {len(report.findings)} sessions are missing at once from {mas.root.sessions}"
-        raise MasError(msg, hint="is a disk not mounted? `mas doctor --fix --force` drops them all the same")
-    mended: dict[Finding, str] = {}
-    for session_id in dict.fromkeys(finding.session_id for finding in report.findings):
-        if session_id == INDEX:
-            mas.projections.rebuild()
-            mended |= dict.fromkeys((one for one in report.findings if one.session_id == INDEX), "")
-        else:
-            mended |= _mend_one(mas, session_id, lossy=session_id in session_ids)
-    return Report(tuple(dict.fromkeys([*report.findings, *mended])), mended)
+    """Mend what can be mended without loss, and what is lossy for sessions that were named.
+
+    Raises MasError where so many directories are missing that rather their disk is; ``force`` mends that too.
+    """
+    view = Inspection(mas)
+    found: Findings = dict.fromkeys(_findings(view, session_ids))
+    _refuse_mass_loss(mas, view, found, force=force)
+    if any(one.session_id == INDEX for one in found):
+        found |= _mend_index(mas, view)
+        view = Inspection(mas)
+        found |= dict.fromkeys(one for one in _findings(view, session_ids) if one not in found)
+        _refuse_mass_loss(mas, view, found, force=force)
+    for session_id in dict.fromkeys(one.session_id for one in found if one.problem not in NOTES):
+        if session_id != INDEX:
+            first = [one for one in found if one.session_id == session_id]
+            found |= _mend_one(view, first, lossy=session_id in session_ids)
+    return Report(tuple(found), {one: how for one, how in found.items() if how is not None})
 
 
-def _mend_one(mas: "Mas", session_id: str, *, lossy: bool) -> dict[Finding, str]:
-    done: dict[Finding, str] = {}
+def _findings(view: Inspection, session_ids: Sequence[str]) -> list[Finding]:
+    named = [check_stored_id(name) for name in session_ids]
+    whole = [] if named else [*view.index()]
+    return [*whole, *(one for name in named or view.ids() for one in view.plan(name))]
+
+
+def _refuse_mass_loss(mas: "Mas", view: Inspection, found: Iterable[Finding], *, force: bool) -> None:
+    lost = 0 if force else reconcile.too_many_lost(found, len(view.rows))
+    if lost:
+        msg = f"the directories of {lost} sessions are missing at once from {mas.root.sessions}"
+        raise MasError(msg, hint="is a disk not mounted? `mas doctor --fix --force` gives them up all the same")
+
+
+def _mend_index(mas: "Mas", view: Inspection) -> Findings:
+    return {one: mending.carry_out(mas, one) for one in view.index()}
+
+
+def _mend_one(view: Inspection, first: Sequence[Finding], *, lossy: bool) -> Findings:
+    """Mend one session under its lock: what is still so by then, in the order of the plan."""
+    mas, session_id = view.mas, first[0].session_id
+    if not is_stored_id(session_id):  # an index may hold anything; such a name is never joined to a path
+        return {one: mending.carry_out(mas, one) for one in first if one.action}
+    done: Findings = {}
+    guarded = mas.root.session(session_id).directory
     try:
-        with files.lock(mas.root.lock(session_id), 0):
-            for _ in range(4):  # mending one thing may uncover the next: a torn tail, then a row
-                wanted = [one for one in _View(mas).plan(session_id, held=True) if one not in done]
-                todo = [one for one in wanted if one.action and (lossy or not one.lossy)]
-                if not todo:
+        with files.lock(mas.root.lock(session_id), 0, guards=guarded):
+            if any(one.problem in OF_TEAMS for one in first):
+                view.ask_again()
+            for _ in range(_ROUNDS):
+                left = view.plan(session_id, held=True)
+                todo = next((one for one in left if one not in done and one.action and (lossy or not one.lossy)), None)
+                if todo is None:
                     break
-                done[todo[0]] = mending.carry_out(mas, todo[0])
+                done[todo] = mending.carry_out(mas, todo)
+                view.read_again(session_id)
+            else:
+                left = view.plan(session_id, held=True)
     except BusyError as error:
-        return {Finding(session_id, "busy", error.message): error.message}
-    return done
-
-
-class _View:
-    """One look at a root: what every session is compared with is read once."""
-
-    def __init__(self, mas: "Mas") -> None:
-        self.mas = mas
-        self.root = mas.root
-        self.stored_index = projections.read_index(mas.root)
-        self.rows = {row["sessionId"]: row for row in self.stored_index.rows()}
-        self.teams = _teams(mas)
-        self.carriers = _carriers()
-
-    def ids(self) -> list[str]:
-        """Every id that anything here speaks of."""
-        places = (self.root.sessions, self.root.staging)
-        names = {name for place in places for name in _names(place) if not name.startswith(".")}
-        names |= {name.rpartition(".")[0] for name in _names(self.root.trash)}
-        names |= {name.removesuffix(".lock") for name in _names(self.root.locks)} - {INDEX}
-        return sorted(name for name in names | set(self.rows) | set(self.teams or {}) if name)
-
-    def index(self) -> Iterable[Finding]:
-        """What is wrong with the index as a whole."""
-        if not self.stored_index.sound and not self.root.maestro and self.mas.storage.list():
-            yield Finding(INDEX, "index", "the index is missing or was edited", "rebuild_index")
-
-    def plan(self, session_id: str, *, held: bool = False) -> tuple[Finding, ...]:
-        """What is wrong with one session; ``held`` says that we hold its lock ourselves."""
-        found = reconcile.plan(self.seen(session_id))
-        busy = found and not held and files.is_locked(self.root.lock(session_id))
-        return reconcile.plan(Seen(session_id, locked=True)) if busy else found
-
-    def seen(self, session_id: str) -> Seen:
-        """Everything about one session."""
-        directory = self.root.sessions / session_id
-        teams = self.teams
-        team = (teams or {}).get(session_id)
-        base = Seen(
-            session_id,
-            row=self.rows.get(session_id),
-            runtime="unknown" if teams is None else "up" if team else "down",
-            panes=_panes(self.mas, team),
-            staged=is_session_id(session_id) and (self.root.staging / session_id).exists(),
-            discarded=tuple(name for name in _names(self.root.trash) if name.rpartition(".")[0] == session_id),
-            lock_file=(self.root.locks / f"{session_id}.lock").exists(),
-            maestro=self.root.maestro,
-            survivors=self.carriers.get(session_id, 0) if teams is not None and not team else 0,
-        )
-        if not os.path.lexists(directory):
-            return base
-        return self._directory(base, SessionPaths(directory))
-
-    def _directory(self, base: Seen, paths: SessionPaths) -> Seen:
-        names = _names(paths.directory)
-        if not {paths.log.name, paths.snapshot.name} & set(names):
-            return replace(base, place="foreign")
-        base = replace(
-            base,
-            place="directory",
-            temporaries=tuple(name for name in names if files.is_temporary(name)),
-            wrong_modes=tuple(_wrong_modes(paths)),
-        )
-        try:
-            return self._record(base, paths)
-        except (DamagedError, FileNotFoundError) as error:
-            return replace(base, unreadable=getattr(error, "message", "it vanished"))
-
-    def _record(self, base: Seen, paths: SessionPaths) -> Seen:
-        stored = self.mas.storage.read(base.session_id)
-        document = stored.document
-        elsewhere = self.mas.observe(document) if base.runtime == "down" and _has_socket(document) else base.runtime
-        checkpoints = self.mas.storage.checkpoint_files(base.session_id)
-        return replace(
-            base,
-            document=document,
-            damage=stored.damage,
-            torn=stored.torn,
-            stale=stored.stale,
-            edited=stored.edited is not None,
-            rejected=stored.rejected,
-            newer=stored.newer,
-            runtime=elsewhere,
-            expected_row=projections.row_of(document, self.root),
-            shell_right=self.root.maestro or self._shell_right(document, paths),
-            damaged_checkpoints=tuple(seq for seq, checkpoint in checkpoints if checkpoint is None),
-        )
-
-    def _shell_right(self, document: Mapping[str, object], paths: SessionPaths) -> bool:
-        with suppress(FileNotFoundError, DamagedError), files.directory(paths.directory) as fd:
-            expected = projections.encode_shell(projections.shell_values(document, self.root))
-            return files.read(fd, paths.shell.name) == expected
-        return False
-
-
-def _teams(mas: "Mas") -> dict[str, tmux.SeenSession] | None:
-    try:
-        sessions = tmux.discover(mas.server).sessions
-    except MasError:
-        return None
-    root = str(mas.root.path)
-    return {one.session_id: one for one in sessions if one.session_id and one.root == root}
-
-
-def _panes(mas: "Mas", team: tmux.SeenSession | None) -> frozenset[str]:
-    if team is None:
-        return frozenset()
-    with suppress(MasError):
-        return frozenset(pane.agent_id for pane in tmux.panes(mas.server, team.tmux_id, team.session_id))
-    return frozenset()
-
-
-def _carriers() -> dict[str, int]:
-    """How many processes carry the mark of a launch, by the id of its session."""
-    counts: dict[str, int] = {}
-    for value, count in processes.marks(MARKER).items():
-        session_id = value.partition(":")[0]
-        counts[session_id] = counts.get(session_id, 0) + count
-    return counts
-
-
-def _has_socket(document: Mapping[str, object]) -> bool:
-    return bool((runtime_of(document).get("tmux") or {}).get("socket"))
-
-
-def _names(place: Path) -> list[str]:
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(os.listdir(place))  # noqa: PTH208  names are all we want
-    return []
-
-
-def _wrong_modes(paths: SessionPaths) -> Iterable[str]:
-    private = (paths.directory, paths.log, paths.snapshot, paths.shell, paths.config, paths.messages)
-    for path in private:
-        with suppress(FileNotFoundError):
-            if stat.S_IMODE(path.lstat().st_mode) & 0o077:
-                yield path.name
+        return {**dict.fromkeys(first), Finding(session_id, "busy", error.message): None}
+    gone = {one: "" for one in first if one not in left and one not in done}
+    return dict.fromkeys(left) | gone | done

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mas import files, processes, stopping, tmux
+from mas import files, starting, stopping, tmux, watching
 from mas.errors import MasError
-from mas.launch import MARKER
-from mas.reconcile import Finding
-from mas.record import runtime_of
+from mas.inspection import left_over
+from mas.reconcile import INDEX, Finding
+from mas.removal import remove_tree
 from mas.salvage import salvage
 
 if TYPE_CHECKING:
@@ -23,15 +23,18 @@ def carry_out(mas: "Mas", finding: Finding) -> str:
     return ""
 
 
+# --- what was put aside, and what is left over ---
+
+
 def _erase_staged(mas: "Mas", session_id: str) -> None:
-    files.remove_tree(mas.root.staged(session_id).directory)
+    remove_tree(mas.root.staged(session_id).directory)
 
 
 def _erase_discarded(mas: "Mas", session_id: str) -> None:
-    if not (mas.root.sessions / session_id).exists():
+    if not mas.storage.has(session_id):
         mas.projections.forget(session_id)
     for place in sorted(mas.root.trash.glob(f"{session_id}.*")):
-        files.remove_tree(place)
+        remove_tree(place)
 
 
 def _drop_row(mas: "Mas", session_id: str) -> None:
@@ -39,13 +42,13 @@ def _drop_row(mas: "Mas", session_id: str) -> None:
 
 
 def _unlink_lock(mas: "Mas", session_id: str) -> None:
-    (mas.root.locks / f"{session_id}.lock").unlink(missing_ok=True)
+    mas.root.lock(session_id).unlink(missing_ok=True)
 
 
 def _unlink_temporaries(mas: "Mas", session_id: str) -> None:
-    for path in (mas.root.sessions / session_id).iterdir():
-        if files.is_temporary(path.name):
-            path.unlink(missing_ok=True)
+    places = (mas.root.sessions,) if session_id == INDEX else mas.root.session(session_id).written
+    for path in (path for place in places for path in left_over(place)):
+        path.unlink(missing_ok=True)
 
 
 def _restrict(mas: "Mas", session_id: str) -> None:
@@ -54,6 +57,18 @@ def _restrict(mas: "Mas", session_id: str) -> None:
     for path in (paths.log, paths.snapshot, paths.shell, paths.config, paths.messages):
         if path.is_file() and not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o700)
+
+
+# --- the record, and what is made from it ---
+
+
+def _rebuild_index(mas: "Mas", session_id: str) -> None:
+    del session_id
+    mas.projections.rebuild()
+
+
+def _publish(mas: "Mas", session_id: str) -> None:
+    mas.projections.publish(session_id)
 
 
 def _prepare(mas: "Mas", session_id: str) -> None:
@@ -77,11 +92,16 @@ def _set_checkpoint_aside(mas: "Mas", session_id: str) -> None:
             source.unlink()
 
 
+# --- the team ---
+
+
 def _end_team(mas: "Mas", session_id: str) -> None:
-    seen = mas.ours(tmux.discover(mas.server), session_id)
-    if seen:
-        tmux.end(mas.server, seen.tmux_id, session_id)
-    _end_survivors(mas, session_id)
+    document = mas.storage.read(session_id).document if mas.storage.has(session_id) else None
+    stopping.end_team(mas, session_id, document, grace=0)
+
+
+def _end_survivors(mas: "Mas", session_id: str) -> None:
+    stopping.end_marked(mas, session_id)
 
 
 def _finish_stop(mas: "Mas", session_id: str) -> None:
@@ -89,29 +109,23 @@ def _finish_stop(mas: "Mas", session_id: str) -> None:
 
 
 def _adopt_team(mas: "Mas", session_id: str) -> None:
-    seen = mas.ours(tmux.discover(mas.server), session_id)
-    if seen is None:
+    found = watching.look(mas, session_id, mas.storage.read(session_id).document)
+    if found.team is None:
         msg = "its team ended meanwhile"
         raise MasError(msg)
-    panes = {pane.agent_id: pane.pane_id for pane in tmux.panes(mas.server, seen.tmux_id, session_id)}
-    known = runtime_of(mas.storage.read(session_id).document).get("tmux") or {}
-    changes = {"observed": "up", "tmux": {**known, "id": seen.tmux_id, "panes": panes}}
-    mas.manager.observe(session_id, changes)
+    panes = {pane.agent_id: pane.pane_id for pane in tmux.panes(found.server, found.team.tmux_id, session_id)}
+    seen = {
+        "id": found.team.tmux_id,
+        "socket": found.seen.socket,
+        "pid": found.seen.pid,
+        "started": found.seen.started,
+        "panes": panes,
+    }
+    starting.went_up(mas, session_id, {"observed": "up", "tmux": seen, "tmux_name": found.team.name, "was_up": True})
 
 
 def _record_down(mas: "Mas", session_id: str) -> None:
     mas.manager.observe(session_id, {"observed": "down"})
-
-
-def _end_survivors(mas: "Mas", session_id: str) -> None:
-    del mas  # the processes are marked with the id, whatever root they came from
-    for mark in sorted(processes.marks(MARKER)):
-        if mark.partition(":")[0] == session_id:
-            stopping.end_processes(frozenset(), f"{MARKER}={mark}")
-
-
-def _publish(mas: "Mas", session_id: str) -> None:
-    mas.projections.publish(session_id)
 
 
 _ACTIONS: dict[str, Callable[["Mas", str], None]] = {
@@ -121,6 +135,8 @@ _ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "unlink_lock": _unlink_lock,
     "unlink_temporaries": _unlink_temporaries,
     "restrict": _restrict,
+    "rebuild_index": _rebuild_index,
+    "publish": _publish,
     "cut_tail": _prepare,
     "take_edit": _prepare,
     "reject_edit": _prepare,
@@ -128,9 +144,8 @@ _ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "cut_log": _cut_log,
     "set_checkpoint_aside": _set_checkpoint_aside,
     "end_team": _end_team,
+    "end_survivors": _end_survivors,
     "finish_stop": _finish_stop,
     "adopt_team": _adopt_team,
     "record_down": _record_down,
-    "end_survivors": _end_survivors,
-    "publish": _publish,
 }

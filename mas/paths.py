@@ -33,9 +33,14 @@ def check_session_id(text: object) -> str:
 
 def check_stored_id(text: object) -> str:
     """Like check_session_id, but takes any safe directory name that an older program may have written."""
-    if isinstance(text, str) and _SAFE_NAME.fullmatch(text):
+    if isinstance(text, str) and is_stored_id(text):
         return text
     return check_session_id(text)
+
+
+def is_stored_id(name: str) -> bool:
+    """Whether a directory of that name may be a session's, be it of an older program."""
+    return _SAFE_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,19 @@ class SessionPaths:
         return self.directory / "workflows"
 
     @property
+    def worktree(self) -> Path:
+        """The git worktree of a session that works in one of its own."""
+        return self.directory / "worktree"
+
+    @property
     def quarantine(self) -> Path:
         """Directory of originals: what was cut, rejected or migrated."""
         return self.directory / "quarantine"
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The directories that hold state files."""
+        return self.directory, self.checkpoints, self.quarantine
 
     @property
     def logs(self) -> Path:
@@ -143,6 +158,11 @@ class Root:
     def index_lock(self) -> Path:
         """Lock file of the index, a leaf: no other lock is taken while it is held."""
         return self.locks / "index.lock"
+
+    @property
+    def label_lock(self) -> Path:
+        """Lock file of those who give a session a label: taken inside a session's lock, outside the index's."""
+        return self.locks / "labels.lock"
 
 
 def resolve_root(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -> Root:

@@ -14,8 +14,17 @@ from mas.runtime import Observed, wanted_up
 
 Place = Literal["directory", "foreign", "none"]
 
+INDEX = "index"
+"""What findings about the index as a whole are called by; no session has that id."""
+
 MANY = 3
 """Rows without a directory: this many, and more than a fifth of all, are not dropped at once."""
+
+NOTES = frozenset({"busy", "foreign_directory"})
+"""Problems that are none: what is being worked on, and what is not ours."""
+
+OF_TEAMS = frozenset({"orphan_team", "half_built", "half_started", "half_stopped", "interrupted", "survivors"})
+"""Problems that are concluded from what tmux and the processes said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ def _files(seen: Seen) -> Iterator[Finding]:
         yield Finding(seen.session_id, "modes", f"others can read {', '.join(seen.wrong_modes)}", "restrict")
     for seq in seen.damaged_checkpoints:
         text = f"checkpoint {seq} is damaged; the others hold"
-        yield Finding(seen.session_id, "checkpoint", text, "set_checkpoint_aside", lossy=True)
+        yield Finding(seen.session_id, "checkpoint", text, "set_checkpoint_aside")
 
 
 def _record(seen: Seen) -> Iterator[Finding]:
@@ -151,22 +160,19 @@ def _team(seen: Seen) -> Iterator[Finding]:
     last, agents = runtime_of(document).get("observed", "down"), runtime_of(document).get("agents", ())
     if wanted_up(document):
         yield from _wanted_up(seen, last, frozenset(agents))
-    elif seen.runtime == "up":
+    elif seen.runtime == "up" or (seen.runtime == "down" and (last != "down" or seen.survivors)):
         yield Finding(seen.session_id, "half_stopped", "a stop was cut off", "finish_stop")
-    elif seen.runtime == "down" and (last != "down" or seen.survivors):
-        yield from (_survivors(seen),) if seen.survivors else _gone(seen)
 
 
 def _wanted_up(seen: Seen, last: str, agents: frozenset[str]) -> Iterator[Finding]:
-    if seen.runtime == "up" and last != "up":
-        if agents <= seen.panes:
-            yield Finding(seen.session_id, "half_started", "a start was cut off after its team was up", "adopt_team")
-        else:
-            yield Finding(seen.session_id, "half_built", "a start was cut off while its team was built", "end_team")
-    elif seen.runtime == "down" and last != "down":
-        yield from _gone(seen)
-    if seen.runtime == "down" and seen.survivors:
-        yield _survivors(seen)
+    """Only a team that nobody has seen up yet may be half-built; of another one a person may have closed panes."""
+    if seen.runtime == "up" and last == "unknown" and not agents <= seen.panes:
+        yield Finding(seen.session_id, "half_built", "a start was cut off while its team was built", "end_team")
+    elif seen.runtime == "up" and last != "up":
+        yield Finding(seen.session_id, "half_started", "its team is up, which is not on record", "adopt_team")
+    elif seen.runtime == "down":
+        yield from (_survivors(seen),) if seen.survivors else ()
+        yield from _gone(seen) if last != "down" else ()
 
 
 def _gone(seen: Seen) -> Iterator[Finding]:
@@ -204,10 +210,16 @@ _RULES: tuple[Callable[[Seen], Iterable[Finding]], ...] = (
 )
 
 
-def too_many_lost(findings: Iterable[Finding], rows: int) -> bool:
-    """Whether so many directories are gone at once that the place itself is rather missing than they."""
-    lost = sum(1 for finding in findings if finding.problem in ("row_without_directory", "orphan_team"))
-    return lost >= MANY and lost * 5 > rows
+def too_many_lost(findings: Iterable[Finding], rows: int) -> int:
+    """How many directories are gone at once, where they are so many that the place itself is rather missing than they.
+
+    ``rows`` is how many rows the index has; where it has none, a team without a session is one too many.
+    """
+    lost: dict[str, set[str]] = {}
+    for finding in findings:
+        lost.setdefault(finding.session_id, set()).add(finding.problem)
+    gone = [one for one in lost.values() if one & {"row_without_directory", "orphan_team"} and "trash" not in one]
+    return len(gone) if gone and (not rows or (len(gone) >= MANY and len(gone) * 5 > rows)) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +232,6 @@ class Report:
 
     @property
     def remaining(self) -> tuple[Finding, ...]:
-        """What is still not as it should be; what is being worked on does not count."""
+        """What is still not as it should be."""
         left = (finding for finding in self.findings if self.mended.get(finding) != "")
-        return tuple(finding for finding in left if finding.problem != "busy")
+        return tuple(finding for finding in left if finding.problem not in NOTES)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mas.lifecycle import RUNNING, SessionStatus
-from mas.record import Document, runtime_of, status_of
+from mas.record import Document, lifecycle_of, runtime_of, status_of
 
 Word = Literal["active", "stopped", "error"]
 Observed = Literal["up", "down", "unknown"]
@@ -61,3 +61,16 @@ def lost(document: Document, observed: Observed) -> bool:
 def interrupts(document: Document, observed: Observed) -> bool:
     """Whether that loss pauses the work: it was running, and nobody asked to be left alone."""
     return lost(document, observed) and status_of(document) in RUNNING
+
+
+def may_go_on(document: Document) -> bool:
+    """Whether the work goes on once the team is up again: it rests because we stopped or lost the team.
+
+    A person's pause stays, and so does that of an interrupted session that is left to a person.
+    """
+    pause = lifecycle_of(document).get("pause") or {}
+    if status_of(document) is not SessionStatus.PAUSED or pause.get("by") != "mas":
+        return False
+    if pause.get("reason") == INTERRUPTED:
+        return bool((document.get("configuration") or {}).get("error_recovery_enabled", True))
+    return pause.get("reason") == STOPPED

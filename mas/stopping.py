@@ -1,24 +1,29 @@
 """Ending a team, and proving that it ended. The workspace stays; ``remove`` takes that too.
 
-The order: say what is wanted, ask the agents, end the tmux session by its verified id, find every process of this
-launch and end it, then record it. Killed in between, ``mas stop`` or ``mas doctor --fix`` goes on where it was.
+The order: say what is wanted, ask the agents, end the tmux session by its verified id, find every process of its
+launches and end it, then record it. Killed in between, ``mas stop`` or ``mas doctor --fix`` goes on where it was. A
+team is ended even where its record cannot be written, for want of room or because it is damaged; that is then said.
 """
 
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mas import events, guard, launch, proc, processes, tmux
-from mas.errors import MasError, NotFoundError, RefusedError
+from mas import events, guard, launch, proc, processes, tmux, watching
+from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
 from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
 from mas.replay import Entry
-from mas.runtime import STOPPED
+from mas.runtime import STOPPED, wanted_up
+from mas.watching import Sight
 
 if TYPE_CHECKING:
     from mas.app import Mas
+
+ASKING = 3.0
+"""Seconds that agents have between being asked to end and the end of their terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,91 +35,211 @@ class Stopped:
     handed_over: bool = False
 
 
-def stop(mas: "Mas", session_id: str, *, grace: float = 3.0) -> Stopped:
+# --- stop ---
+
+
+def stop(mas: "Mas", session_id: str, *, grace: float = ASKING) -> Stopped:
     """End the team of a session, whatever is left of it; stopping one that is down succeeds.
 
-    Raises MasError where a process of it could not be ended; then the record does not say stopped.
+    Raises UnknownStateError where tmux does not answer, and then nothing was done; MasError where a process could not
+    be ended, and then the record does not say stopped.
     """
     with mas.storage.lock(session_id):
-        document = mas.storage.read(session_id).document
-        if not runtime_of(document).get("mode"):
-            msg = f"session {session_id} has no team"
-            raise RefusedError(msg, hint=f"`mas pause {session_id}` rests its work")
-        if processes.own(processes.carriers(marker_of(document))):
-            return _hand_over(mas, session_id)
-        was_up = mas.observe(document) == "up"
-        mas.manager.change(session_id, _want_down)
-        end_team(mas, document, grace=grace)
-        mas.manager.observe(session_id, {"observed": "down"})
-    return Stopped(session_id, was_up)
+        document = _stoppable(mas, session_id)
+        try:
+            found = watching.look(mas, session_id, document)
+        except UnknownStateError:
+            if document and is_settled(document):
+                return Stopped(session_id, was_up=False)
+            raise
+        members = _members(found, session_id)
+        inside = bool(processes.own(members | _carriers(mas, session_id)))
+        if not inside:
+            _record(mas, session_id, {"wanted": "down"})
+            _end(mas, session_id, found, members, grace=grace)
+            if refusal := _record(mas, session_id, {"wanted": "down", "observed": "down"}):
+                raise refusal
+    return _hand_over(mas, session_id, grace) if inside else Stopped(session_id, was_up=found.team is not None)
 
 
-def _want_down(document: Document, now: str) -> Sequence[Entry]:
-    entries = guard.news(document, {"wanted": "down"})
-    if status_of(document) in RUNNING:
-        entries.append(guard.admit(document, events.Paused(STOPPED, by="mas"), now))
-    return entries
+def _stoppable(mas: "Mas", session_id: str) -> Document | None:
+    """The record of a session that may have a team; None where it cannot be read."""
+    document = readable(mas, session_id)
+    if document and not runtime_of(document).get("mode"):
+        msg = f"session {session_id} has no team"
+        raise RefusedError(msg, hint=f"`mas pause {session_id}` rests its work")
+    return document
 
 
-def marker_of(document: Document) -> str:
-    """What every process of a session's last launch carries in its environment."""
-    return launch.marker(document["session_id"], runtime_of(document).get("nonce", ""))
+def readable(mas: "Mas", session_id: str) -> Document | None:
+    """The record of a session, None where it is damaged or gone but something still speaks of it.
+
+    Raises NotFoundError where nothing does.
+    """
+    try:
+        return mas.storage.read(session_id).document
+    except DamagedError:
+        return None
+    except NotFoundError:
+        known = mas.storage.has(session_id) or mas.row(session_id) is not None
+        if not known and not mas.ours(tmux.discover(mas.server), session_id):
+            raise
+        return None
 
 
-def end_team(mas: "Mas", document: Document, *, grace: float) -> None:
-    """End the tmux session of a record, if it is there, and every process of its launch."""
-    known = runtime_of(document).get("tmux") or {}
-    server = mas.server_of(known.get("socket", ""))
-    session_id = document["session_id"]
-    seen = mas.ours(tmux.discover(server), session_id)
-    panes = [pane.pid for pane in tmux.panes(server, seen.tmux_id, session_id)] if seen else []
-    members = processes.descendants(panes)
-    if grace:
-        processes.ask(processes.children(panes), grace=grace)
-    if seen:
-        tmux.end(server, seen.tmux_id, session_id)
-    end_processes(members, marker_of(document))
+def is_settled(document: Document) -> bool:
+    """Whether a record says that the team is down because it was stopped, so that nobody has to be asked."""
+    return not wanted_up(document) and runtime_of(document).get("observed", "down") == "down"
 
 
-def end_processes(members: Collection[processes.Process], mark: str) -> None:
-    """End these, and every process that carries the mark of a launch; raises MasError where one remains."""
-    survivors = processes.end(members, mark).survivors
+def _record(mas: "Mas", session_id: str, changes: Mapping[str, str]) -> MasError | None:
+    """Record what is wanted and seen of the team, and that the work rests; returns why that failed."""
+
+    def decide(document: Document, now: str) -> Sequence[Entry]:
+        entries = guard.news(document, changes)
+        if status_of(document) in RUNNING:
+            entries.append(guard.admit(document, events.Paused(STOPPED, by="mas"), now))
+        return entries
+
+    try:
+        if mas.storage.has(session_id):
+            mas.manager.change(session_id, decide)
+    except MasError as error:
+        error.message = f"the team of session {session_id} is down, but that could not be recorded: {error.message}"
+        return error
+    return None
+
+
+# --- a team and its processes ---
+
+
+def end_team(
+    mas: "Mas",
+    session_id: str,
+    document: Document | None,
+    *,
+    grace: float = ASKING,
+    patience: float = processes.GRACE,
+) -> None:
+    """End the tmux session of a session, if it is there, and every process of its launches.
+
+    Agents are asked first and have ``grace`` seconds; what is left is ended, and killed after ``patience`` seconds.
+    """
+    found = watching.look(mas, session_id, document)
+    _end(mas, session_id, found, _members(found, session_id), grace=grace, patience=patience)
+
+
+def _members(found: Sight, session_id: str) -> frozenset[processes.Process]:
+    return processes.descendants(_panes(found, session_id))
+
+
+def _panes(found: Sight, session_id: str) -> list[int]:
+    if found.team is None:
+        return []
+    return [pane.pid for pane in tmux.panes(found.server, found.team.tmux_id, session_id)]
+
+
+def _end(
+    mas: "Mas",
+    session_id: str,
+    found: Sight,
+    members: Collection[processes.Process],
+    *,
+    grace: float,
+    patience: float = processes.GRACE,
+) -> None:
+    if grace and members:
+        processes.ask(processes.children(_panes(found, session_id)), grace=grace)
+    if found.team:
+        tmux.end(found.server, found.team.tmux_id, session_id)
+    end_marked(mas, session_id, members, patience=patience)
+
+
+def marks(mas: "Mas", session_id: str) -> list[str]:
+    """What the processes of a session's launches carry in their environment; those of another root's are not ours."""
+    found = processes.marks(launch.MARKER)
+    ours = (value for value in found if value.startswith(f"{session_id}:") and value.endswith(mas.mark))
+    return [f"{launch.MARKER}={value}" for value in sorted(ours)]
+
+
+def _carriers(mas: "Mas", session_id: str) -> frozenset[processes.Process]:
+    return frozenset().union(*(processes.carriers(mark) for mark in marks(mas, session_id)))
+
+
+def end_marked(
+    mas: "Mas",
+    session_id: str,
+    members: Collection[processes.Process] = (),
+    *,
+    patience: float = processes.GRACE,
+) -> None:
+    """End these processes and all of the session's launches; raises MasError where one remains."""
+    survivors: tuple[processes.Process, ...] = ()
+    for mark in marks(mas, session_id) or [launch.marker(session_id, mas.mark)]:
+        survivors += processes.end(members, mark, grace=patience).survivors
     if survivors:
         shown = ", ".join(str(process.pid) for process in survivors)
         msg = f"processes {shown} cannot be ended"
         raise MasError(msg, hint="look at what they wait for, then stop again")
 
 
-def _hand_over(mas: "Mas", session_id: str) -> Stopped:
+def _hand_over(mas: "Mas", session_id: str, grace: float) -> Stopped:
     """A stop from inside the team would end itself half-way: a process of its own does it."""
-    argv = [sys.executable, "-P", "-m", "mas", "stop", "--root", str(mas.root.path), session_id]
+    words = ["stop", "--root", str(mas.root.path), *([] if grace else ["--force"]), session_id]
+    socket = {tmux.SOCKET_VARIABLE: mas.server.socket} if mas.server.socket else {}
+    environ = proc.foreign_environment(mas.environ) | socket
     log = mas.root.session(session_id).logs / "session.log"
-    proc.detach(argv, env=proc.foreign_environment(mas.environ) | _socket(mas), log=log)
+    proc.detach([sys.executable, "-P", "-m", "mas", *words], env=environ, log=log)
     return Stopped(session_id, was_up=True, handed_over=True)
 
 
-def _socket(mas: "Mas") -> dict[str, str]:
-    return {"MAS_TMUX_SOCKET": mas.server.socket} if mas.server.socket else {}
+# --- remove ---
 
 
 def remove(mas: "Mas", session_id: str, *, force: bool = False) -> None:
-    """Delete a session, its workspace and its row; raises RefusedError for a live one unless forced."""
+    """Delete a session, its workspace and its row.
+
+    Without ``force`` one that is up is refused, one that cannot be read, and one whose worktree holds work that is only
+    there. What is no session of ours is never deleted.
+    """
     with mas.storage.lock(session_id):
-        document = _document_or_none(mas, session_id)
-        if document and runtime_of(document).get("mode"):
-            if mas.observe(document) != "down" and not force:
-                msg = f"session {session_id} is active, or tmux cannot say that it is not"
-                raise RefusedError(msg, hint=f"`mas stop {session_id}` first, or `mas rm --force {session_id}`")
-            end_team(mas, document, grace=3.0)
-        mas.manager.delete_session(session_id, force=True)
+        document = readable(mas, session_id)
+        if document is None or runtime_of(document).get("mode"):
+            _refuse_foreign(mas, session_id)
+            _end_for_removal(mas, session_id, document, force=force)
+        delete(mas, session_id, force=force)
 
 
-def _document_or_none(mas: "Mas", session_id: str) -> Document | None:
+def _refuse_foreign(mas: "Mas", session_id: str) -> None:
+    paths = mas.root.session(session_id)
+    if mas.storage.has(session_id) and not any(map(os.path.lexists, (paths.log, paths.snapshot))):
+        msg = f"{paths.directory} holds no session; it is left alone"
+        raise RefusedError(msg, hint="look at it; if nobody needs it, remove it by hand")
+
+
+def _end_for_removal(mas: "Mas", session_id: str, document: Document | None, *, force: bool) -> None:
     try:
-        return mas.storage.read(session_id).document
-    except NotFoundError:
-        if os.path.lexists(mas.root.session(session_id).directory):
-            return None
+        found = watching.look(mas, session_id, document)
+    except UnknownStateError:
+        if document and is_settled(document):
+            return
         raise
-    except MasError:
-        return None
+    if found.team and not force:
+        msg = f"session {session_id} is active"
+        raise RefusedError(msg, hint=f"`mas stop {session_id}` first, or `mas rm --force {session_id}`")
+    members = _members(found, session_id)
+    if processes.own(members | _carriers(mas, session_id)):
+        msg = f"session {session_id} is the one this runs in"
+        raise RefusedError(msg, hint=f"call `mas rm --force {session_id}` from outside of it")
+    _end(mas, session_id, found, members, grace=ASKING)
+    refusal = _record(mas, session_id, {"wanted": "down", "observed": "down"})
+    if refusal and not force:
+        raise refusal
+
+
+def delete(mas: "Mas", session_id: str, *, force: bool) -> None:
+    """Delete what there is of a session whose team is down; the caller holds its lock."""
+    if mas.storage.has(session_id):
+        mas.manager.delete_session(session_id, force=force)
+    else:
+        mas.projections.forget(session_id)

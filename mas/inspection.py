@@ -1,0 +1,236 @@
+"""One look at a root: everything that ``mas.reconcile`` wants to know of each session. Nothing is written.
+
+What all sessions are compared with (the index, what tmux runs, which processes there are) is read once and shared.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mas import files, processes, projections, reconcile, tmux
+from mas.errors import DamagedError, UnknownStateError
+from mas.launch import MARKER
+from mas.paths import SessionPaths, is_session_id, is_stored_id
+from mas.projections import Row
+from mas.reconcile import INDEX, Finding, Seen
+from mas.record import Document, runtime_of
+
+if TYPE_CHECKING:
+    from mas.app import Mas
+    from mas.runtime import Observed
+
+_ABANDONED = 600.0
+"""Seconds after which an unfinished file is left over even where its writer's pid is somebody's again."""
+
+_PATHS = frozenset({"workingDir", "UNIT_DIR", "WORKFLOWS_DIR", "SESSION_DIR"})
+
+Teams = dict[str, tmux.SeenSession]
+
+
+class Inspection:
+    """One look at a root. What tmux and the processes say is asked for when a session first needs it."""
+
+    def __init__(self, mas: "Mas") -> None:
+        self.mas = mas
+        self.root = mas.root
+        self._index = projections.read_index(mas.root)
+        self.rows: dict[str, Row] = {row["sessionId"]: row for row in self._index.rows()}
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Forget what tmux and the processes said."""
+        self._teams: dict[tmux.Server, Teams | None] = {}
+        self._carriers: dict[str, int] | None = None
+
+    def read_again(self, session_id: str) -> None:
+        """Forget what tmux and the processes said, and read the row of a session that was just mended."""
+        self.ask_again()
+        self.rows.pop(session_id, None)
+        row = projections.read_index(self.root).row(session_id)
+        if row is not None:
+            self.rows[session_id] = row
+
+    def ids(self) -> list[str]:
+        """Every id that anything here speaks of, in order."""
+        names = {*_names(self.root.sessions), *_names(self.root.staging)}
+        names |= {name.rpartition(".")[0] for name in _names(self.root.trash)}
+        names |= {name.removesuffix(".lock") for name in _names(self.root.locks)} - self._own_locks()
+        teams = self._teams_of(self.mas.server) or {}
+        return sorted(name for name in names | set(self.rows) | set(teams) if name and not name.startswith("."))
+
+    def _own_locks(self) -> set[str]:
+        return {self.root.index_lock.stem, self.root.label_lock.stem}
+
+    # --- findings ---
+
+    def index(self) -> Iterator[Finding]:
+        """What is wrong with the index as a whole."""
+        if self.root.maestro:
+            return
+        if not self._index.sound and (self.mas.storage.list() or self.root.index.exists()):
+            yield Finding(INDEX, "index", "the index is missing or was edited", "rebuild_index")
+        if left := left_over(self.root.sessions):
+            yield Finding(INDEX, "temporary", f"{len(left)} unfinished files", "unlink_temporaries")
+
+    def plan(self, session_id: str, *, held: bool = False) -> tuple[Finding, ...]:
+        """What is wrong with one session; ``held`` says that we hold its lock ourselves."""
+        if not is_stored_id(session_id):
+            return tuple(self._strange(session_id))
+        found = reconcile.plan(self.seen(session_id))
+        if found and not held and files.is_locked(self.root.lock(session_id)):
+            return reconcile.plan(Seen(session_id, locked=True))
+        return found
+
+    def _strange(self, name: str) -> Iterator[Finding]:
+        """A name that no session of anybody has is looked at no further."""
+        if name in self.rows:
+            yield Finding(name, "row_without_directory", "no session has such an id", "drop_row")
+        else:
+            yield Finding(name, "foreign_directory", "no session has such a name; it is left alone")
+
+    # --- one session ---
+
+    def seen(self, session_id: str) -> Seen:
+        """Everything about one session."""
+        directory = self.root.sessions / session_id
+        base = Seen(
+            session_id,
+            row=self.rows.get(session_id),
+            staged=is_session_id(session_id) and os.path.lexists(self.root.staging / session_id),
+            discarded=tuple(name for name in _names(self.root.trash) if name.rpartition(".")[0] == session_id),
+            lock_file=os.path.lexists(self.root.lock(session_id)),
+            maestro=self.root.maestro,
+        )
+        if not os.path.lexists(directory):
+            return self._with_team(base)
+        paths = SessionPaths(directory)
+        if directory.is_symlink() or not any(map(os.path.lexists, (paths.log, paths.snapshot))):
+            return replace(base, place="foreign")
+        left = tuple(path.name for place in paths.written for path in left_over(place))
+        base = replace(base, place="directory", temporaries=left, wrong_modes=tuple(_wrong_modes(paths)))
+        try:
+            return self._with_team(self._with_record(base, paths))
+        except (DamagedError, FileNotFoundError) as error:
+            return self._with_team(replace(base, unreadable=getattr(error, "message", "it vanished")))
+
+    def _with_record(self, base: Seen, paths: SessionPaths) -> Seen:
+        stored = self.mas.storage.read(base.session_id)
+        checkpoints = self.mas.storage.checkpoint_files(base.session_id)
+        return replace(
+            base,
+            document=stored.document,
+            damage=stored.damage,
+            torn=stored.torn,
+            stale=stored.stale,
+            edited=stored.edited is not None,
+            rejected=stored.rejected,
+            newer=stored.newer,
+            expected_row=self._expected_row(stored.document, base.row),
+            row=base.row if self._index.sound else projections.row_of(stored.document, self.root),
+            shell_right=self.root.maestro or self._shell_is_right(stored.document, paths),
+            damaged_checkpoints=tuple(seq for seq, checkpoint in checkpoints if checkpoint is None),
+        )
+
+    def _expected_row(self, document: Document, row: Row | None) -> Row | None:
+        """What the row should be; its directory may be spelled in another way. An unsound index is made again."""
+        if not self._index.sound:
+            return None
+        expected = projections.row_of(document, self.root)
+        return {**expected, "workingDir": row["workingDir"]} if row and _alike(row, expected) else expected
+
+    def _shell_is_right(self, document: Document, paths: SessionPaths) -> bool:
+        expected = projections.shell_values(document, self.root)
+        with suppress(FileNotFoundError, DamagedError), files.directory(paths.directory) as fd:
+            stored = files.read(fd, paths.shell.name)
+            if stored == projections.encode_shell(expected):
+                return True
+            values = projections.parse_shell(stored.decode("utf-8", "surrogateescape"))
+            return stored == projections.encode_shell(values) and _alike(values, expected)
+        return False
+
+    # --- its team ---
+
+    def _with_team(self, base: Seen) -> Seen:
+        known = (runtime_of(base.document).get("tmux") or {}) if base.document else {}
+        teams = self._teams_of(self.mas.server_of(known.get("socket", "")))
+        team = (teams or {}).get(base.session_id)
+        runtime: Observed = "unknown" if teams is None else "up" if team else "down"
+        if runtime == "down" and base.document and runtime_of(base.document).get("observed") == "up":
+            runtime = self.mas.observe(base.document)  # its server may only have lost its socket
+        return replace(
+            base,
+            runtime=runtime,
+            panes=self._panes(base, team) if team else frozenset(),
+            survivors=self._survivors().get(base.session_id, 0) if runtime == "down" else 0,
+        )
+
+    def _teams_of(self, server: tmux.Server) -> Teams | None:
+        """The teams of this root that a server runs; None where it gives no answer."""
+        if server not in self._teams:
+            try:
+                sessions = tmux.discover(server).sessions
+            except UnknownStateError:
+                self._teams[server] = None
+            else:
+                self._teams[server] = {one.session_id: one for one in sessions if self.mas.is_ours(one)}
+        return self._teams[server]
+
+    def _panes(self, base: Seen, team: tmux.SeenSession) -> frozenset[str]:
+        """The agents that have a pane, where it matters: in a team that nobody has seen up yet."""
+        if base.document is None or runtime_of(base.document).get("observed") != "unknown":
+            return frozenset()
+        server = self.mas.server_of((runtime_of(base.document).get("tmux") or {}).get("socket", ""))
+        with suppress(UnknownStateError):
+            return frozenset(pane.agent_id for pane in tmux.panes(server, team.tmux_id, team.session_id))
+        return frozenset()
+
+    def _survivors(self) -> dict[str, int]:
+        """How many processes carry the mark of a launch of this root, by the id of its session."""
+        if self._carriers is None:
+            self._carriers = {}
+            for value, count in processes.marks(MARKER).items():
+                session_id, _, nonce = value.partition(":")
+                if nonce.endswith(self.mas.mark):
+                    self._carriers[session_id] = self._carriers.get(session_id, 0) + count
+        return self._carriers
+
+
+def _alike(values: Row, expected: Row) -> bool:
+    """Whether the paths among two sets of values mean the same places, and all else in them is the same."""
+    return all(
+        values.get(name) == value
+        or (name in _PATHS and os.path.realpath(str(values.get(name))) == os.path.realpath(value))
+        for name, value in expected.items()
+        if name in _PATHS or name.isupper()
+    )
+
+
+def _names(place: Path) -> list[str]:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(os.listdir(place))  # noqa: PTH208  names are all we want
+    return []
+
+
+def left_over(place: Path) -> list[Path]:
+    """The files in a directory that a writer did not finish and will not: it is gone, or that was long ago."""
+    return [place / name for name in _names(place) if files.is_temporary(name) and _is_abandoned(place / name)]
+
+
+def _is_abandoned(path: Path) -> bool:
+    pid = path.name.removesuffix(".tmp").rpartition(".")[2].partition("-")[0]
+    with suppress(FileNotFoundError):
+        return processes.find(int(pid)) is None or path.lstat().st_mtime < time.time() - _ABANDONED
+    return False
+
+
+def _wrong_modes(paths: SessionPaths) -> Iterable[str]:
+    for path in (paths.directory, paths.log, paths.snapshot, paths.shell, paths.config, paths.messages):
+        with suppress(FileNotFoundError):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) & 0o077:
+                yield path.name

@@ -1,0 +1,247 @@
+"""What a start will do, worked out with nothing touched: whatever can be refused is refused here.
+
+The id, the team and its programs, the tmux name, the room it takes, the label. A plan may be shown, or carried out by
+``mas.starting``.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mas import definitions, fields, files, launch, naming, profiles, settings, team, tmux, values, workspace
+from mas.clock import new_id
+from mas.config import SessionConfig
+from mas.errors import CapacityError, DamagedError, ExistsError, NotFoundError, RefusedError
+from mas.paths import SessionPaths, check_session_id
+from mas.record import Document, runtime_of
+from mas.team import Team
+
+if TYPE_CHECKING:
+    from mas.app import Mas
+
+MIN_FREE_BYTES = 16 * 1024 * 1024
+"""A start is refused where the file system has less room than this besides what is copied."""
+
+MIN_FREE_ENTRIES = 64
+"""The same for files and directories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """What a person asks for. Empty means the default; ``config`` is the parsed configuration.
+
+    Without ``team`` only the workspace is made; ``mas resume`` brings its team up later.
+    """
+
+    mode: str = "isolated"
+    session_id: str | None = None
+    template: str | None = None
+    config: Mapping[str, Any] | None = None
+    agent: str | None = None
+    command: str | None = None
+    label: str = ""
+    request: str = ""
+    work: SessionConfig | None = None
+    team: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StartPlan:
+    """What a start will do. ``template`` is None for a copy of another session, ``launch`` where no team is started."""
+
+    document: Document
+    template: workspace.Template | None
+    team: Team
+    choice: profiles.Choice
+    config: Mapping[str, Any]
+    fill: Callable[[SessionPaths], None]
+    """Makes ``unit/``, ``workflows/`` and ``logs/`` in a directory that is still aside."""
+    launch: launch.LaunchPlan | None
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session to be."""
+        return str(self.document["session_id"])
+
+    @property
+    def label(self) -> str:
+        """Its label, or an empty text."""
+        return str(runtime_of(self.document)["label"])
+
+
+def plan(mas: "Mas", options: StartOptions) -> StartPlan:
+    """Work out a start from a template; raises whatever it would be refused with."""
+    project = settings.load_settings(mas.root)
+    template = workspace.find_template(options.template, mas.root, project.template)
+    wanted = values.check_json(options.config or {}, "the configuration")
+    chosen = team.apply_config(template.team, wanted)
+    choice = profiles.choose(
+        options.agent, options.command, profiles.load(mas.root, mas.environ), mas.environ, project.agent
+    )
+    seen = tmux.discover(mas.server) if options.team else tmux.Seen(running=False)
+    session_id = free_id(mas, seen) if options.session_id is None else _given_id(mas, options.session_id, seen)
+    check_label(mas, options.label)
+    check_room(mas, template.size, template.tree.entries)
+    if options.team:
+        tmux.capacity(seen).require(len(chosen.ids))
+    runtime = {
+        "mode": options.mode,
+        "root": str(mas.root.path),
+        **intent(mas, session_id, seen, up=options.team),
+        "agents": list(chosen.ids),
+        "template": template.name,
+        "profile": choice.profile.name,
+        "label": options.label,
+    }
+    document = {**mas.manager.draft(options.request, config=options.work, session_id=session_id), "runtime": runtime}
+    return StartPlan(
+        document,
+        template,
+        chosen,
+        choice,
+        {**wanted, "mas": own_config(template.name, choice, chosen)},
+        partial(workspace.build, template, chosen),
+        launch_plan(mas, document, chosen, choice.profile) if options.team else None,
+    )
+
+
+def intent(mas: "Mas", session_id: str, seen: tmux.Seen, *, up: bool, name: str = "") -> dict[str, Any]:
+    """What a record says of a team before it is brought up, or of none; ``name`` is kept where it is free."""
+    names = {one.name for one in seen.sessions}
+    socket = seen.socket or mas.socket_path
+    return {
+        "wanted": "up" if up else "down",
+        "observed": "unknown" if up else "down",
+        "tmux_name": name if name and name not in names else naming.tmux_name(session_id, names),
+        "tmux": {"socket": socket} if up else {},
+        "nonce": os.urandom(8).hex() + mas.mark,
+    }
+
+
+def free_id(mas: "Mas", seen: tmux.Seen) -> str:
+    """A new id whose beginning nobody has: neither a session, one in the making or in the trash, nor tmux."""
+    places = (mas.root.sessions, mas.root.staging, mas.root.trash)
+    taken = {f"{naming.PREFIX}{name[:8]}" for place in places for name in _names(place)}
+    return naming.free_id((new_id() for _ in range(16)), taken | {one.name for one in seen.sessions})
+
+
+def _names(place: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return os.listdir(place)  # noqa: PTH208  names are all we want
+    return []
+
+
+def _given_id(mas: "Mas", wanted: str, seen: tmux.Seen) -> str:
+    if mas.storage.has(check_session_id(wanted)):
+        raise taken(wanted)
+    if mas.ours(seen, wanted):
+        msg = f"a team of {wanted} runs already, without a session"
+        raise ExistsError(msg, hint="`mas doctor --fix` ends it")
+    return wanted
+
+
+def taken(session_id: str) -> ExistsError:
+    """The error for an id that has a session."""
+    msg = f"session {session_id} exists"
+    return ExistsError(msg, hint=f"`mas resume {session_id}` brings it back, `mas rm {session_id}` removes it")
+
+
+def check_label(mas: "Mas", label: str) -> None:
+    """Raise RefusedError for what is no label, ExistsError for one that another session has."""
+    if fields.FIELDS["label"](label, "label") and any(row.get("label") == label for row in mas.rows()):
+        msg = f"the label {label!r} is taken"
+        raise ExistsError(msg, hint=f"`mas resume {label!r}` brings that session back; or choose another label")
+
+
+def check_room(mas: "Mas", size: int, entries: int) -> None:
+    """Raise CapacityError or RefusedError where a session cannot be made; ``size`` in bytes is what is copied."""
+    place = next(path for path in (mas.root.sessions, *mas.root.sessions.parents) if path.is_dir())
+    found = os.statvfs(place)
+    free = found.f_bavail * found.f_frsize
+    if free < MIN_FREE_BYTES + size:
+        msg = f"no room on the disk of {place}: {free // 1024} KiB are free"
+        raise CapacityError(msg, hint="remove old sessions: `mas clean --dry-run`")
+    if found.f_files and found.f_favail < MIN_FREE_ENTRIES + entries:
+        msg = f"no room on the disk of {place}: {found.f_favail} more files fit"
+        raise CapacityError(msg, hint="remove old sessions: `mas clean --dry-run`")
+    if not os.access(place, os.W_OK):
+        msg = f"{place} cannot be written to"
+        raise RefusedError(msg, hint="choose another place with --root")
+
+
+def own_config(template: str, choice: profiles.Choice, chosen: Team) -> dict[str, Any]:
+    """What ``config.json`` holds under ``mas``: all that is needed to bring the team up again."""
+    return {"template": template, "profile": choice.profile.to_dict(), "team": chosen.to_dict()}
+
+
+def stored_config(mas: "Mas", session_id: str) -> Mapping[str, Any]:
+    """The ``config.json`` of a session, ``mas`` in it. Raises NotFoundError, DamagedError."""
+    paths = mas.root.session(session_id)
+    try:
+        with files.directory(paths.directory) as fd:
+            config = json.loads(files.read(fd, paths.config.name))
+        return {**config, "mas": {**config["mas"]}}
+    except FileNotFoundError:
+        msg = f"session {session_id} has no team to bring up: its {paths.config.name} is missing"
+        raise NotFoundError(msg, hint=f"bring {paths.config} back, or `mas rm {session_id}`") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(session_id, error) from None
+
+
+def stored_team(mas: "Mas", session_id: str) -> tuple[Team, profiles.Choice]:
+    """The team and the agent program of a session, from its ``config.json``. Raises DamagedError, NotFoundError."""
+    own = stored_config(mas, session_id)["mas"]
+    try:
+        return team.parse_team(own["team"]), profiles.Choice(profiles.from_dict(own["profile"]), "as it was started")
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(session_id, error) from None
+
+
+def _damaged(session_id: str, error: Exception) -> DamagedError:
+    msg = f"session {session_id}: config.json is damaged: {error}"
+    return DamagedError(msg, hint="bring the file back, or start a new session")
+
+
+def launch_plan(
+    mas: "Mas", document: Document, chosen: Team, profile: definitions.Profile, *, again: bool = False
+) -> launch.LaunchPlan:
+    """The team of a record as tmux is to build it; ``again`` for agents that are brought back."""
+    place = mas.place(document)
+    return launch.LaunchPlan(
+        session_id=document["session_id"],
+        name=place.tmux_name,
+        root=mas.root.path,
+        env=workspace.session_environment(place, mas.environ),
+        windows=tuple(_windows(place, chosen, profile, again=again)),
+        nonce=runtime_of(document)["nonce"],
+    )
+
+
+def _windows(
+    place: workspace.Place, chosen: Team, profile: definitions.Profile, *, again: bool
+) -> Iterator[launch.WindowPlan]:
+    for unit in chosen.units:
+        panes = tuple(
+            launch.PanePlan(
+                agent.id,
+                agent.name,
+                place.agent_directory(agent.id),
+                profiles.argv(profile, agent, unit.name, place.session_id, resume=again),
+                workspace.agent_environment(place, agent, unit.name) | dict(profile.env),
+            )
+            for agent in unit.agents
+        )
+        yield launch.WindowPlan(unit.name, unit.layout, panes)
+
+
+def check_directories(wanted: launch.LaunchPlan) -> None:
+    """Raise NotFoundError where an agent's directory is gone."""
+    missing = next((pane.cwd for pane in wanted.panes if not pane.cwd.is_dir()), None)
+    if missing:
+        msg = f"the workspace lacks {missing}"
+        raise NotFoundError(msg, hint=f"bring it back, or `mas rm {wanted.session_id}`")
