@@ -9,9 +9,10 @@ from zlib import crc32
 
 from mas.errors import DamagedError
 from mas.foreign import OWN_KEYS
+from mas.session import from_document
 from mas.states import SessionCheckpoint
 
-_NAME = re.compile(r"([0-9]{1,15})\.json", re.ASCII)
+_NAME = re.compile(r"([1-9][0-9]{0,14})\.json", re.ASCII)
 _MEMBER = b',"crc":"'
 _SUFFIX = len(_MEMBER) + 8 + len(b'"}\n')
 
@@ -45,12 +46,20 @@ def decode(raw: bytes, seq: int) -> SessionCheckpoint:
     """The checkpoint of these bytes; raises DamagedError unless it is whole, unchanged and of that record."""
     body, suffix = raw[:-_SUFFIX] + b"}", raw[-_SUFFIX:]
     if suffix != b'%b%08x"}\n' % (_MEMBER, crc32(body)):
-        msg = f"checkpoint {seq} is damaged: its checksum differs"
-        raise DamagedError(msg, hint="an older one may be whole: `mas checkpoint list`")
-    members = json.loads(body)
-    if members["seq"] != seq:
-        msg = f"checkpoint {seq} is damaged: it stands at record {members['seq']}"
-        raise DamagedError(msg, hint="an older one may be whole: `mas checkpoint list`")
-    return SessionCheckpoint(
-        members["iteration"], members["timestamp"], members["state_snapshot"], members["resumable"]
-    )
+        raise _damaged(seq, "its checksum differs")
+    try:
+        members = json.loads(body)
+        found = SessionCheckpoint(
+            members["iteration"], members["timestamp"], members["state_snapshot"], members["resumable"]
+        )
+        from_document(found.state_snapshot)
+        stands_at = found.seq
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(seq, f"it describes no record ({type(error).__name__})") from None
+    if stands_at != seq:
+        raise _damaged(seq, f"it stands at record {stands_at}")
+    return found
+
+
+def _damaged(seq: int, why: str) -> DamagedError:
+    return DamagedError(f"checkpoint {seq} is damaged: {why}", hint="an older one may be whole: `mas checkpoint list`")

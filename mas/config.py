@@ -1,18 +1,26 @@
 """What a session is asked to do: the configuration that its Started event carries."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mas.errors import RefusedError, shorten
+from mas.values import check_count, check_flag, check_json, wrong
+
+_WORKTREE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionMode:
-    """Where the work happens: in the project itself, or in a git worktree of its own called ``worktree``."""
+    """Where the work happens: in the project itself, or in a git worktree on a new branch called ``worktree``."""
 
     worktree: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what git would not take as a branch, as far as can be told without asking it."""
+        if self.worktree is not None and not (isinstance(self.worktree, str) and _WORKTREE.fullmatch(self.worktree)):
+            raise wrong("execution_mode.worktree", self.worktree, "a name for a branch: letters, digits, . _ - and /")
 
     def to_json(self) -> Any:
         """``"direct"``, or ``{"worktree": name}``."""
@@ -23,10 +31,9 @@ class ExecutionMode:
         """The reverse of ``to_json``; raises RefusedError for anything else."""
         if value in ("direct", None):
             return cls()
-        if isinstance(value, Mapping) and isinstance(value.get("worktree"), str) and value["worktree"]:
+        if isinstance(value, Mapping) and value.keys() == {"worktree"} and value["worktree"] is not None:
             return cls(value["worktree"])
-        msg = f"execution_mode is {shorten(value)}"
-        raise RefusedError(msg, hint='expected "direct" or {"worktree": "name"}')
+        raise wrong("execution_mode", value, '"direct" or {"worktree": "name"}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,15 @@ class SessionOptions:
     collect_metrics: bool = False
     verbose: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a switch that is neither on nor off."""
+        for item in fields(self):
+            check_flag(getattr(self, item.name), f"options.{item.name}")
+
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """What is to be worked on, how and how often. ``max_iterations`` is at least 1."""
+    """What is to be worked on, how and how often. ``max_iterations`` is at least 1; ``workflow`` is plain JSON."""
 
     project_path: Path
     workflow: Mapping[str, Any] = field(default_factory=dict)
@@ -56,9 +68,16 @@ class SessionConfig:
 
     def __post_init__(self) -> None:
         """Refuse values no session could work with."""
-        if type(self.max_iterations) is not int or self.max_iterations < 1:
-            msg = f"max_iterations is {shorten(self.max_iterations)}, expected a whole number of at least 1"
-            raise RefusedError(msg)
+        if not isinstance(self.project_path, str | Path) or "\0" in str(self.project_path):
+            raise wrong("project_path", self.project_path, "a path")
+        object.__setattr__(self, "project_path", Path(self.project_path))
+        if not isinstance(self.workflow, Mapping):
+            raise wrong("workflow", self.workflow, "a table")
+        object.__setattr__(self, "workflow", check_json(self.workflow, "workflow"))
+        check_count(self.max_iterations, "max_iterations", 1)
+        for name, kind in (("execution_mode", ExecutionMode), ("options", SessionOptions), ("focus", str | None)):
+            if not isinstance(getattr(self, name), kind):
+                raise wrong(name, getattr(self, name), f"{getattr(kind, '__name__', 'text')}")
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""
@@ -72,12 +91,19 @@ class SessionConfig:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "SessionConfig":
-        """The reverse of ``to_json``; keys it does not know are left out, missing ones take their default."""
+    def from_json(cls, data: object) -> "SessionConfig":
+        """The reverse of ``to_json``; keys it does not know are left out, missing ones take their default.
+
+        Raises RefusedError for anything that is no configuration.
+        """
+        if not isinstance(data, Mapping):
+            raise wrong("config", data, "a table")
         options = data.get("options") or {}
-        known = {name: options[name] is True for name in (item.name for item in fields(SessionOptions)) if name in options}
+        if not isinstance(options, Mapping):
+            raise wrong("options", options, "a table")
+        known = {item.name: options[item.name] for item in fields(SessionOptions) if item.name in options}
         return cls(
-            project_path=Path(data.get("project_path", ".")),
+            project_path=data.get("project_path", "."),
             workflow=data.get("workflow") or {},
             execution_mode=ExecutionMode.from_json(data.get("execution_mode")),
             max_iterations=data.get("max_iterations", 3),

@@ -4,8 +4,10 @@ Every error a person can meet is a ``MasError``: a message that names the thing 
 to type next. The leaves also inherit the built-in exception that callers of the earlier session manager catch.
 """
 
+import errno
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 def shorten(value: object, limit: int = 80) -> str:
@@ -21,7 +23,7 @@ class MasError(Exception):
     code = "failed"
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
+        Exception.__init__(self, message)  # the built-in among the bases may want other arguments
         self.message = message
         self.hint = hint
 
@@ -69,6 +71,9 @@ class AmbiguousError(MasError):
         super().__init__(message, hint)
         self.candidates = tuple(candidates)
 
+    def __reduce__(self) -> tuple[type["AmbiguousError"], tuple[str, tuple[str, ...], str | None]]:
+        return type(self), (self.message, self.candidates, self.hint)
+
 
 class DamagedError(MasError, json.JSONDecodeError):
     """A stored file that cannot be read as what it should be. It is never overwritten without being asked."""
@@ -78,6 +83,9 @@ class DamagedError(MasError, json.JSONDecodeError):
     def __init__(self, message: str, hint: str | None = None) -> None:
         json.JSONDecodeError.__init__(self, message, "", 0)
         MasError.__init__(self, message, hint)
+
+    def __reduce__(self) -> tuple[type["DamagedError"], tuple[str, str | None]]:
+        return type(self), (self.message, self.hint)
 
 
 class BusyError(MasError, TimeoutError):
@@ -109,3 +117,25 @@ class WaitTimeoutError(MasError, TimeoutError):
 
     exit_code = 124
     code = "timeout"
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
+
+
+def explained(error: OSError, place: object, doing: str = "write") -> MasError:
+    """An operating system's refusal as one of ours, naming the place."""
+    kind = CapacityError if error.errno in _NO_ROOM else MasError
+    reason = (error.strerror or str(error)).lower()
+    hint = "nothing was changed; make room or access and repeat" if doing == "write" else "make it readable and repeat"
+    return kind(f"cannot {doing} {shorten(str(place), 200)}: {reason}", hint=hint)
+
+
+@contextmanager
+def explaining(place: object, doing: str = "write") -> Iterator[None]:
+    """What the operating system refuses within is ``explained``; only FileNotFoundError comes as it is."""
+    try:
+        yield
+    except (MasError, FileNotFoundError):
+        raise
+    except OSError as error:
+        raise explained(error, place, doing) from error

@@ -11,86 +11,9 @@ from typing import Any
 
 from mas.config import SessionConfig
 from mas.errors import RefusedError, shorten
+from mas.iteration import IterationChanges
 from mas.lifecycle import RUNNING, SessionStatus, parse_status
-
-
-def _check_text(value: object, name: str, *, empty: bool = False) -> None:
-    if not isinstance(value, str) or not (value or empty):
-        msg = f"{name} is {shorten(value)}, expected text"
-        raise RefusedError(msg)
-
-
-def _check_count(value: object, name: str, least: int = 0) -> None:
-    if type(value) is not int or value < least:
-        msg = f"{name} is {shorten(value)}, expected a whole number of at least {least}"
-        raise RefusedError(msg)
-
-
-@dataclass(frozen=True, slots=True)
-class CommitInfo:
-    """One git commit. ``sha`` is its full hexadecimal name, ``timestamp`` ISO 8601."""
-
-    sha: str
-    subject: str = ""
-    author: str = ""
-    timestamp: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class IterationChanges:
-    """What one iteration changed: files relative to the project, lines, commands and commits."""
-
-    files_modified: tuple[str, ...] = ()
-    lines_added: int = 0
-    lines_removed: int = 0
-    commands_run: tuple[str, ...] = ()
-    git_commits: tuple[CommitInfo, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse values that no iteration can have; lists become tuples."""
-        for name in ("lines_added", "lines_removed"):
-            _check_count(getattr(self, name), name)
-        for name in ("files_modified", "commands_run"):
-            words = getattr(self, name)
-            if isinstance(words, str):
-                _check_count(words, name)
-            object.__setattr__(self, name, tuple(str(word) for word in words))
-        object.__setattr__(self, "git_commits", tuple(self.git_commits))
-
-    def to_json(self) -> dict[str, Any]:
-        """The changes as plain JSON values."""
-        return {
-            "files_modified": list(self.files_modified),
-            "lines_added": self.lines_added,
-            "lines_removed": self.lines_removed,
-            "commands_run": list(self.commands_run),
-            "git_commits": [
-                {"sha": one.sha, "subject": one.subject, "author": one.author, "timestamp": one.timestamp}
-                for one in self.git_commits
-            ],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "IterationChanges":
-        """The reverse of ``to_json``; missing keys take their default, raises RefusedError for wrong types."""
-        try:
-            commits = tuple(_commit_from_json(commit) for commit in data.get("git_commits", ()))
-            return cls(
-                data.get("files_modified", ()),
-                data.get("lines_added", 0),
-                data.get("lines_removed", 0),
-                data.get("commands_run", ()),
-                commits,
-            )
-        except (TypeError, AttributeError):
-            msg = f"changes are {shorten(data)}"
-            raise RefusedError(msg, hint='expected {"files_modified": […], "lines_added": 0, …}') from None
-
-
-def _commit_from_json(data: Any) -> CommitInfo:
-    if isinstance(data, str):
-        return CommitInfo(data)
-    return CommitInfo(**{name: str(data[name]) for name in ("sha", "subject", "author", "timestamp") if name in data})
+from mas.values import check_count, check_flag, check_json, check_text, wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +34,11 @@ class PhaseChanged:
     previous: SessionStatus
     to: SessionStatus
 
+    def __post_init__(self) -> None:
+        """Turn words into statuses; refuse unknown ones."""
+        object.__setattr__(self, "previous", parse_status(self.previous))
+        object.__setattr__(self, "to", parse_status(self.to))
+
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
         return {"from": str(self.previous), "to": str(self.to)}
@@ -124,7 +52,7 @@ class IterationStarted:
 
     def __post_init__(self) -> None:
         """Refuse a number below 1."""
-        _check_count(self.number, "number", 1)
+        check_count(self.number, "number", 1)
 
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
@@ -138,6 +66,12 @@ class IterationCompleted:
     changes: IterationChanges = field(default_factory=IterationChanges)
     success: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse changes that are none, and a success that is no boolean."""
+        if not isinstance(self.changes, IterationChanges):
+            raise wrong("changes", self.changes, "IterationChanges")
+        check_flag(self.success, "success")
+
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
         return {"changes": self.changes.to_json(), "success": self.success}
@@ -150,10 +84,10 @@ class AnalysisCompleted:
     results: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse anything but a table."""
+        """Refuse anything but a table of plain JSON."""
         if not isinstance(self.results, Mapping):
-            msg = f"results are {shorten(self.results)}, expected a table"
-            raise RefusedError(msg)
+            raise wrong("results", self.results, "a table")
+        object.__setattr__(self, "results", check_json(self.results, "results"))
 
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
@@ -170,11 +104,9 @@ class CommandExecuted:
 
     def __post_init__(self) -> None:
         """Refuse an empty command, and a success that is no boolean."""
-        _check_text(self.command, "command")
-        _check_text(self.output, "output", empty=True)
-        if type(self.success) is not bool:
-            msg = f"success is {shorten(self.success)}, expected true or false"
-            raise RefusedError(msg)
+        check_text(self.command, "command")
+        check_text(self.output, "output", empty=True)
+        check_flag(self.success, "success")
 
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
@@ -190,8 +122,9 @@ class Paused:
     by: str = "user"
 
     def __post_init__(self) -> None:
-        """Refuse a reason that is no text."""
-        _check_text(self.reason, "reason", empty=True)
+        """Refuse a reason or an author that is no text."""
+        check_text(self.reason, "reason", empty=True)
+        check_text(self.by, "by")
 
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
@@ -206,7 +139,10 @@ class Resumed:
 
     def __post_init__(self) -> None:
         """Refuse a status in which no work runs."""
-        if self.to is not None and self.to not in RUNNING:
+        if self.to is None:
+            return
+        object.__setattr__(self, "to", parse_status(self.to))
+        if self.to not in RUNNING:
             msg = f"cannot resume to {self.to}"
             raise RefusedError(msg, hint=f"one of: {', '.join(sorted(RUNNING))}")
 
@@ -232,7 +168,7 @@ class Failed:
 
     def __post_init__(self) -> None:
         """Refuse an error that is no text."""
-        _check_text(self.error, "error", empty=True)
+        check_text(self.error, "error", empty=True)
 
     def to_data(self) -> dict[str, Any]:
         """The event's fields as JSON values."""
@@ -252,7 +188,7 @@ SessionEvent = (
     | Failed
 )
 
-TYPES: dict[str, type] = {
+TYPES: dict[str, type[SessionEvent]] = {
     "started": Started,
     "phase_changed": PhaseChanged,
     "iteration_started": IterationStarted,
@@ -266,12 +202,19 @@ TYPES: dict[str, type] = {
 }
 """The word of each event in a log. A log's other words reach no observer."""
 
+PORTION = "changes"
+"""The word of a record that holds a piece of the long lists of the iteration that the next such event completes."""
+
 _WORDS = {kind: word for word, kind in TYPES.items()}
 
 
 def type_of(event: SessionEvent) -> str:
-    """The word of an event in a log."""
-    return _WORDS[type(event)]
+    """The word of an event in a log; raises RefusedError for what is no event."""
+    try:
+        return _WORDS[type(event)]
+    except KeyError:
+        msg = f"not an event: {shorten(event)}"
+        raise RefusedError(msg, hint=f"one of: {', '.join(kind.__name__ for kind in _WORDS)}") from None
 
 
 def from_data(word: str, data: Mapping[str, Any]) -> SessionEvent:
@@ -282,16 +225,16 @@ def from_data(word: str, data: Mapping[str, Any]) -> SessionEvent:
     if word not in TYPES:
         msg = f"unknown event {shorten(word)}"
         raise RefusedError(msg, hint=f"one of: {', '.join(TYPES)}")
-    names = _FIELDS[word]
-    unknown = sorted(data.keys() - names.keys())
+    parsers = _FIELDS[word]
+    unknown = sorted(data.keys() - parsers.keys(), key=str)
     if unknown:
         msg = f"event {word} has no field {shorten(unknown[0])}"
-        raise RefusedError(msg, hint=f"its fields: {', '.join(names) or 'none'}")
-    try:
-        return TYPES[word](**{_ATTRIBUTES.get(name, name): names[name](value) for name, value in data.items()})
-    except TypeError:
-        msg = f"event {word} lacks a field"
-        raise RefusedError(msg, hint=f"its fields: {', '.join(names)}") from None
+        raise RefusedError(msg, hint=f"its fields: {', '.join(parsers) or 'none'}")
+    missing = [name for name in _REQUIRED.get(word, ()) if name not in data]
+    if missing:
+        msg = f"event {word} lacks {missing[0]}"
+        raise RefusedError(msg, hint=f"its fields: {', '.join(parsers)}")
+    return TYPES[word](**{_ATTRIBUTES.get(name, name): parsers[name](value) for name, value in data.items()})
 
 
 def from_log(word: str, data: Mapping[str, Any]) -> SessionEvent:
@@ -307,20 +250,23 @@ def _config(value: Any) -> SessionConfig | None:
     return SessionConfig.from_json(value) if value else None
 
 
-def _status(value: Any) -> SessionStatus | None:
-    return parse_status(value) if value else None
-
-
 _ATTRIBUTES = {"from": "previous"}
+_REQUIRED = {
+    "phase_changed": ("from", "to"),
+    "iteration_started": ("number",),
+    "command_executed": ("command",),
+    "paused": ("reason",),
+    "failed": ("error",),
+}
 _FIELDS: dict[str, dict[str, Any]] = {
     "started": {"config": _config},
-    "phase_changed": {"from": parse_status, "to": parse_status},
+    "phase_changed": {"from": _as_it_is, "to": _as_it_is},
     "iteration_started": {"number": _as_it_is},
     "iteration_completed": {"changes": IterationChanges.from_json, "success": _as_it_is},
     "analysis_completed": {"results": _as_it_is},
     "command_executed": {"command": _as_it_is, "success": _as_it_is, "output": _as_it_is},
     "paused": {"reason": _as_it_is, "by": _as_it_is},
-    "resumed": {"to": _status},
+    "resumed": {"to": _as_it_is},
     "completed": {},
     "failed": {"error": _as_it_is},
 }

@@ -3,13 +3,13 @@
 Reading is lenient, older programs wrote all sorts of things; writing goes through here.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mas.errors import RefusedError, shorten
 from mas.lifecycle import parse_phase
+from mas.values import LARGEST, check_flag, check_text, wrong
 
 MAX_REQUEST = 32 * 1024
 """Characters of a feature request; a longer text belongs into a file."""
@@ -18,20 +18,19 @@ _COMMIT = re.compile(r"([0-9a-f]{7,64})?", re.ASCII)
 Check = Callable[[object, str], Any]
 
 
-def _fail(value: object, name: str, wanted: str) -> RefusedError:
-    return RefusedError(f"{name} is {shorten(value)}, expected {wanted}")
-
-
 def _text(value: object, name: str) -> str:
-    if isinstance(value, str) and "\0" not in value:
-        return value
-    raise _fail(value, name, "text")
+    return check_text(value, name, empty=True)
 
 
 def _request(value: object, name: str) -> str:
-    if len(_text(value, name)) > MAX_REQUEST:
-        raise _fail(value, name, f"at most {MAX_REQUEST} characters")
-    return str(value)
+    """A prompt: what is wrong with it is said without showing it."""
+    if not isinstance(value, str) or "\0" in value:
+        msg = f"{name} is a {type(value).__name__}, expected text without NUL characters"
+        raise RefusedError(msg)
+    if len(value) > MAX_REQUEST:
+        msg = f"{name} has {len(value)} characters, expected at most {MAX_REQUEST}"
+        raise RefusedError(msg, hint="put the text into a file of the project and name it")
+    return value
 
 
 def _optional_text(value: object, name: str) -> str | None:
@@ -39,30 +38,29 @@ def _optional_text(value: object, name: str) -> str | None:
 
 
 def _commit(value: object, name: str) -> str:
-    if isinstance(value, str) and (_COMMIT.fullmatch(value)):
+    if isinstance(value, str) and _COMMIT.fullmatch(value):
         return value
-    raise _fail(value, name, "7 to 64 lower-case hexadecimal digits, or nothing")
+    raise wrong(name, value, "7 to 64 lower-case hexadecimal digits, or nothing")
 
 
-def _boolean(value: object, name: str) -> bool:
-    if isinstance(value, bool):
+def _number(value: object, name: str, least: int, wanted: str) -> int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= LARGEST:
         return value
-    raise _fail(value, name, "true or false")
+    raise wrong(name, value, f"{wanted} of at least {least}")
 
 
 def _at_least(least: int) -> Check:
     def check(value: object, name: str) -> int:
-        if type(value) is int and least <= value < 2**53:
-            return value
-        raise _fail(value, name, f"a whole number of at least {least}")
+        number = _number(value, name, least, "a whole number")
+        if number != int(number):
+            raise wrong(name, value, f"a whole number of at least {least}")
+        return int(number)
 
     return check
 
 
 def _seconds(value: object, name: str) -> float:
-    if type(value) in (int, float) and 0 <= value < float("inf"):  # type: ignore[operator]
-        return value  # type: ignore[return-value]
-    raise _fail(value, name, "a number of at least 0")
+    return _number(value, name, 0, "a number")
 
 
 def _phase(value: object, name: str) -> str | None:
@@ -73,11 +71,11 @@ def _phase(value: object, name: str) -> str | None:
 def _label(value: object, name: str) -> str:
     text = _text(value, name)
     if text and (len(text) > 64 or not text.isprintable() or text != text.strip() or text.startswith("-")):
-        raise _fail(value, name, "one printable line of at most 64 characters that does not begin with -")
+        raise wrong(name, value, "one printable line of at most 64 characters that does not begin with -")
     if text and re.fullmatch(r"[0-9a-f-]{4,}", text):
-        raise _fail(value, name, "a name that cannot be taken for the beginning of an id")
+        raise wrong(name, value, "a name that cannot be taken for the beginning of an id")
     if text.startswith("mas-"):
-        raise _fail(value, name, "a name that cannot be taken for a tmux session of mas")
+        raise wrong(name, value, "a name that cannot be taken for a tmux session of mas")
     return text
 
 
@@ -89,7 +87,7 @@ PARTS: dict[str, dict[str, Check]] = {
         "branch": _text,
         "commit": _commit,
         "repo_root": _text,
-        "is_worktree": _boolean,
+        "is_worktree": check_flag,
         "worktree_name": _optional_text,
     },
     "prd_reference": {"filename": _text, "path": _text, "version": _optional_text},
@@ -105,8 +103,8 @@ PARTS: dict[str, dict[str, Check]] = {
     "configuration": {
         "max_iterations": _POSITIVE,
         "timeout_minutes": _POSITIVE,
-        "auto_checkpoint": _boolean,
-        "error_recovery_enabled": _boolean,
+        "auto_checkpoint": check_flag,
+        "error_recovery_enabled": check_flag,
     },
 }
 """The tables of a record and the check of each of their fields."""
@@ -135,7 +133,7 @@ def check_part(name: str, values: object, *, partial: bool = False) -> dict[str,
     """
     table = plain(values)
     if not isinstance(table, Mapping):
-        raise _fail(values, name, "a table")
+        raise wrong(name, values, "a table")
     unknown = sorted(set(table) - set(PARTS[name]), key=str)
     if unknown:
         msg = f"{name} has no field {shorten(unknown[0])}"
@@ -154,7 +152,7 @@ def check_updates(document: Mapping[str, Any], updates: object) -> dict[str, Any
     ``status`` and ``updated_at`` are not among them: the one is a transition, the other is set by every record.
     """
     if not isinstance(updates, Mapping):
-        raise _fail(updates, "updates", "a table of fields")
+        raise wrong("updates", updates, "a table of fields")
     passed_over = ("status", "updated_at")
     return {name: _update(document, name, value) for name, value in updates.items() if name not in passed_over}
 
@@ -171,49 +169,10 @@ def _update(document: Mapping[str, Any], name: object, value: object) -> Any:
     if name == "prd_reference" and value is None:
         return None
     checked = check_part(str(name), value, partial=name in MERGED)
-    return {**document.get(str(name), {}), **checked} if name in MERGED else checked
+    known = document.get(str(name))
+    return {**known, **checked} if name in MERGED and isinstance(known, Mapping) else checked
 
 
 def plain(value: object) -> Any:
     """A part of a record, or a table, as plain values: what has ``to_dict`` is asked for it."""
     return value.to_dict() if hasattr(value, "to_dict") else value
-
-
-def check_json(value: object, name: str, *, depth: int = 32) -> Any:
-    """Plain JSON values from outside: finite numbers, text keys, at most ``depth`` levels; raises RefusedError."""
-    if depth < 0:
-        msg = f"{name} is nested too deeply"
-        raise RefusedError(msg)
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise _fail(value, name, "text keys")
-        return {key: check_json(item, name, depth=depth - 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [check_json(item, name, depth=depth - 1) for item in value]
-    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and abs(value) < float("inf")):
-        return value
-    raise _fail(value, name, "plain JSON values")
-
-
-def parse_json(text: str | bytes, name: str) -> Any:
-    """JSON from outside; raises RefusedError for broken text, repeated keys, infinities and values nested too deeply."""
-    try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        reason = getattr(error, "msg", str(error)) if isinstance(error, ValueError) else "nested too deeply"
-        msg = f"{name} is no JSON: {reason}"
-        raise RefusedError(msg) from None
-    return check_json(value, name)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        msg = "a key is given twice"
-        raise ValueError(msg)
-    return table
-
-
-def _no_constant(word: str) -> None:
-    msg = f"{word} is no number"
-    raise ValueError(msg)

@@ -1,19 +1,22 @@
 """The only writer of state files, by two primitives: append to a log, replace a file. And the locks around them.
 
 Every call works on an open directory and a plain name in it; links are not followed, and what is not a regular file is
-refused. ``append`` is durable when it returns. ``replace`` is atomic, and durable where asked: what the log can make again
-(snapshot, projections) need not be.
+refused. ``append`` is durable when it returns. ``replace`` is atomic, and durable where asked: what the log can make
+again (snapshot, projections) need not be. What the operating system refuses is a MasError that names the place; only
+FileNotFoundError comes as it is.
 """
 
 import errno
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
-from mas.errors import BusyError, CapacityError, DamagedError, ExistsError, MasError, shorten
+from mas.errors import BusyError, DamagedError, explained, explaining, shorten
 
 if TYPE_CHECKING:
     from filelock import UnixFileLock
@@ -21,55 +24,74 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 10.0
 """Seconds to wait for a lock before naming its holder and giving up."""
 
-_POLL_SECONDS = 0.01
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
-_locks: dict[tuple[int, str], "UnixFileLock"] = {}
+_UPDATE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_CHUNK = 1 << 20
+_POLL_SECONDS = 0.01
+_locks: "WeakValueDictionary[tuple[int, str], UnixFileLock]" = WeakValueDictionary()
+_making = threading.Lock()
 
 
 @contextmanager
-def directory(path: Path) -> Iterator[int]:
-    """An open directory. Raises FileNotFoundError where there is none, DamagedError for a link or a file in its place."""
+def directory(path: str | Path, within: int | None = None) -> Iterator[int]:
+    """An open directory, of that name in the open one ``within`` where that is given.
+
+    Raises FileNotFoundError where there is none, DamagedError for a link or a file in its place.
+    """
     try:
-        fd = os.open(path, _DIRECTORY)
+        fd = os.open(path, _DIRECTORY, dir_fd=within)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
             msg = f"{shorten(str(path), 200)} is not a directory of its own"
             raise DamagedError(msg, hint="mas follows no links here; look at what it is and move it away") from None
-        raise
+        raise explained(error, path, "read") from error
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Make a directory and its parents where they are missing."""
-    try:
-        path.mkdir(mode=mode, parents=True, exist_ok=True)
-    except OSError as error:
-        raise explained(error, path) from error
+# --- reading ---
 
 
 def read(fd: int, name: str) -> bytes:
     """The bytes of a regular file; raises FileNotFoundError, or DamagedError for anything else of that name."""
-    file = _open_regular(fd, name, _READ)
+    file = _open_regular(fd, name, _READ, "read")
     try:
         size = os.fstat(file).st_size
         data = os.read(file, size + 1)
-        while chunk := os.read(file, 1 << 20):
-            data += chunk
-        return data
+        while len(data) != size and (chunk := os.read(file, _CHUNK)):
+            data, size = data + chunk, -1
+    except OSError as error:
+        raise explained(error, name, "read") from error
     finally:
         os.close(file)
+    return data
 
 
-def read_from(fd: int, name: str, offset: int) -> Iterator[bytes]:
-    """The lines of a regular file from a byte offset on, each with its newline; the last may lack it."""
-    with os.fdopen(_open_regular(fd, name, _READ), "rb") as file:
+def read_from(fd: int, name: str, offset: int, longest: int = _CHUNK) -> Iterator[bytes]:
+    """The lines of a regular file from a byte offset on, each with its newline; the last may lack it.
+
+    A line longer than ``longest`` bytes comes in pieces without one, so that memory stays bounded.
+    """
+    with os.fdopen(_open_regular(fd, name, _READ, "read"), "rb") as file, explaining(name, "read"):
         file.seek(offset)
-        yield from file
+        while line := file.readline(longest):
+            yield line
+
+
+def read_part(fd: int, name: str, offset: int, length: int) -> bytes:
+    """Up to ``length`` bytes of a regular file from a byte offset on."""
+    file = _open_regular(fd, name, _READ, "read")
+    try:
+        return os.pread(file, length, offset)
+    except OSError as error:
+        raise explained(error, name, "read") from error
+    finally:
+        os.close(file)
 
 
 def size_of(fd: int, name: str) -> int | None:
@@ -78,9 +100,14 @@ def size_of(fd: int, name: str) -> int | None:
         found = os.stat(name, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise explained(error, name, "read") from error
     if not stat.S_ISREG(found.st_mode):
         raise _not_regular(name)
     return found.st_size
+
+
+# --- writing ---
 
 
 def append(fd: int, name: str, data: bytes, *, at: int, tail: bytes = b"") -> None:
@@ -89,12 +116,12 @@ def append(fd: int, name: str, data: bytes, *, at: int, tail: bytes = b"") -> No
     Raises DamagedError where it is not, and MasError naming the file where it cannot be written; then the file is cut
     back to what it was. The caller holds the session's lock.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    file = _open_regular(fd, name, flags | (0 if at else os.O_CREAT))
     try:
-        if os.fstat(file).st_size != at or os.pread(file, len(tail), at - len(tail)) != tail:
-            msg = f"{name} is not what it was when it was read"
-            raise DamagedError(msg, hint="`mas doctor` shows what changed")
+        file = _open_regular(fd, name, _UPDATE | os.O_APPEND | (0 if at else os.O_CREAT))
+    except FileNotFoundError:
+        raise _changed(name) from None
+    try:
+        _check_end(file, name, at, tail)
         _write_or_cut(file, data, at)
     except OSError as error:
         raise explained(error, name) from error
@@ -102,58 +129,59 @@ def append(fd: int, name: str, data: bytes, *, at: int, tail: bytes = b"") -> No
         os.close(file)
 
 
+def _check_end(file: int, name: str, at: int, tail: bytes) -> None:
+    if os.fstat(file).st_size != at or os.pread(file, len(tail), at - len(tail)) != tail:
+        raise _changed(name)
+
+
+def _changed(name: str) -> DamagedError:
+    return DamagedError(f"{name} is not what it was when it was read", hint="`mas doctor` shows what changed")
+
+
 def _write_or_cut(file: int, data: bytes, at: int) -> None:
     try:
-        written = os.write(file, data)
-        if written != len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _write_at_once(file, data)
         os.fsync(file)
-    except OSError:
+    except BaseException:
         os.ftruncate(file, at)
         raise
 
 
+def _write_at_once(file: int, data: bytes) -> None:
+    if os.write(file, data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def cut(fd: int, name: str, at: int) -> None:
     """Cut a log back to its first ``at`` bytes, durably. The caller saved the rest and holds the session's lock."""
-    file = _open_regular(fd, name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = _open_regular(fd, name, _UPDATE)
     try:
         os.ftruncate(file, at)
         os.fsync(file)
+    except OSError as error:
+        raise explained(error, name) from error
     finally:
         os.close(file)
 
 
 def replace(fd: int, name: str, data: bytes, *, durable: bool = False, mode: int = 0o600) -> None:
-    """Put ``data`` in the place of a file, at once for every reader. Raises MasError, and then the old one stands."""
+    """Put ``data`` in the place of a file, at once for every reader. Raises MasError, and then the old one stands.
+
+    Only where the directory itself cannot be made durable, the last step, the new one stands and the error says so.
+    """
     temporary = f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-    try:
-        size_of(fd, name)
-        _write_new(fd, temporary, data, mode, durable=durable)
-        os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
-    except OSError as error:
-        _unlink(fd, temporary)
-        raise explained(error, name) from error
-    except BaseException:
-        _unlink(fd, temporary)
-        raise
+    with explaining(name):
+        try:
+            size_of(fd, name)
+            _write_new(fd, temporary, data, mode, durable=durable)
+            os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=fd)
+            raise
     if durable:
-        os.fsync(fd)
-
-
-def keep(place: Path, name: str, data: bytes) -> Path:
-    """Save what is about to be cut or overwritten below ``place``, durably; returns the new file."""
-    make_directory(place, 0o700)
-    with directory(place) as fd:
-        number = next(count for count in range(1 << 20) if size_of(fd, f"{name}.{count}") is None)
-        replace(fd, f"{name}.{number}", data, durable=True)
-    return place / f"{name}.{number}"
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file name is one that ``replace`` gives to what it has not finished."""
-    head, _, tail = name.removesuffix(".tmp").rpartition(".")
-    pid, _, random = tail.partition("-")
-    return name.startswith(".") and name.endswith(".tmp") and bool(head) and pid.isdigit() and len(random) == 8
+        with explaining(name, "make durable"):
+            os.fsync(fd)
 
 
 def _write_new(fd: int, name: str, data: bytes, mode: int, *, durable: bool) -> None:
@@ -169,18 +197,44 @@ def _write_new(fd: int, name: str, data: bytes, mode: int, *, durable: bool) -> 
         os.close(file)
 
 
-def _unlink(fd: int, name: str) -> None:
-    with suppress(OSError):
+def keep(place: Path, name: str, data: bytes) -> Path:
+    """Save what is about to be cut or overwritten below ``place``, durably and each content once; the file it is in."""
+    with directory(place.parent) as above:
+        with explaining(place), suppress(FileExistsError):
+            os.mkdir(place.name, 0o700, dir_fd=above)
+            os.fsync(above)
+        with directory(place.name, above) as fd:
+            number = 0
+            while size_of(fd, f"{name}.{number}") is not None and read(fd, f"{name}.{number}") != data:
+                number += 1
+            if size_of(fd, f"{name}.{number}") is None:
+                replace(fd, f"{name}.{number}", data, durable=True)
+    return place / f"{name}.{number}"
+
+
+def remove(fd: int, name: str) -> None:
+    """Remove a file, durably; one that is gone is fine."""
+    with explaining(name), suppress(FileNotFoundError):
         os.unlink(name, dir_fd=fd)
+        os.fsync(fd)
 
 
-def _open_regular(fd: int, name: str, flags: int) -> int:
+def is_temporary(name: str) -> bool:
+    """Whether a file name is one that ``replace`` gives to what it has not finished."""
+    head, _, tail = name.removesuffix(".tmp").rpartition(".")
+    pid, _, random = tail.partition("-")
+    return name.startswith(".") and name.endswith(".tmp") and bool(head) and pid.isdigit() and len(random) == 8
+
+
+def _open_regular(fd: int, name: str, flags: int, doing: str = "write") -> int:
     try:
         file = os.open(name, flags, 0o600, dir_fd=fd)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise _not_regular(name) from None
+    except FileNotFoundError:
         raise
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV):
+            raise _not_regular(name) from None
+        raise explained(error, name, doing) from error
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise _not_regular(name)
@@ -191,48 +245,15 @@ def _not_regular(name: str) -> DamagedError:
     return DamagedError(f"{shorten(name)} is no regular file", hint="mas follows no links; look at it and move it away")
 
 
-def move(source: Path, target: Path) -> None:
-    """Rename a directory to a place that must be free, durably. Raises ExistsError where it is taken, even by nothing."""
-    if os.path.lexists(target):
-        msg = f"{shorten(str(target), 200)} exists"
-        raise ExistsError(msg, hint="mas never writes into what it did not make; look at it and move it away")
-    source.rename(target)
-    sync_directory(target.parent)
-    if source.parent != target.parent:
-        sync_directory(source.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    with directory(path) as fd:
-        os.fsync(fd)
-
-
-def sync_filesystem(path: Path) -> None:
-    """Make everything below ``path`` durable in one step, whatever the number of files."""
-    import ctypes  # noqa: PLC0415  only a start needs it
-
-    with directory(path) as fd:
-        if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
-            code = ctypes.get_errno()
-            raise explained(OSError(code, os.strerror(code)), path)
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a directory that mas made aside (staging, trash), following no link; one that is gone is fine."""
-    import shutil  # noqa: PLC0415  only removing needs it
-
-    for _ in range(3):  # a process whose working directory this was may still write into it
-        shutil.rmtree(path, ignore_errors=True)
-        if not os.path.lexists(path):
-            return
-    msg = f"{shorten(str(path), 200)} could not be removed completely"
-    raise MasError(msg, hint="`mas doctor --fix` tries again")
+# --- locks: an flock ends with its holder, whatever ends that; none is ever broken, and no child inherits one ---
 
 
 @contextmanager
-def lock(path: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold a lock, re-entrant in a thread. Raises BusyError naming the holder after ``timeout`` seconds."""
+def lock(path: Path, timeout: float = LOCK_TIMEOUT, *, guards: Path | None = None) -> Iterator[None]:
+    """Hold a lock, re-entrant in a thread. Raises BusyError naming the holder after ``timeout`` seconds.
+
+    Where ``guards``, the thing that is written under it, is not there at the end, the lock's file goes too.
+    """
     import filelock  # noqa: PLC0415  costs start-up time, and readers take no lock
 
     held = _lock_object(path)
@@ -246,6 +267,9 @@ def lock(path: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
     try:
         yield
     finally:
+        if held.lock_counter == 1 and guards is not None and not os.path.lexists(guards):
+            with suppress(OSError):
+                path.unlink()
         held.release()
 
 
@@ -261,17 +285,21 @@ def is_locked(path: Path) -> bool:
 
 
 def _lock_object(path: Path) -> "UnixFileLock":
+    """One object a path as long as somebody holds it, made anew in a forked child: that is what makes it re-entrant."""
     from filelock import UnixFileLock  # noqa: PLC0415  see lock
 
     key = (os.getpid(), str(path))
-    if key not in _locks:
-        make_directory(path.parent)
-        options = {"mode": 0o600, "poll_interval": _POLL_SECONDS, "fallback_to_soft": False}
-        return _locks.setdefault(key, UnixFileLock(str(path), **options))  # type: ignore[arg-type]
-    return _locks[key]
+    with _making:
+        held = _locks.get(key)
+        if held is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held = UnixFileLock(str(path), mode=0o600, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
+            _locks[key] = held
+        return held
 
 
 def _holder(path: Path) -> str:
+    """Who holds a lock, as far as the kernel tells."""
     try:
         found = path.stat()
         place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
@@ -279,15 +307,6 @@ def _holder(path: Path) -> str:
         pid = next(row[4] for row in rows if row[1] == "FLOCK" and row[5] == place)
         fields = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
         known = dict(field.split(":\t", 1) for field in fields if ":\t" in field)
-    except (OSError, StopIteration, IndexError):
+        return f"process {pid} ({known['Name']}, state {known['State']})"
+    except (OSError, StopIteration, IndexError, KeyError):
         return "another process"
-    return f"process {pid} ({known['Name']}, state {known['State']})"
-
-
-def explained(error: OSError, place: str | Path) -> MasError:
-    """An operating system's refusal as one of ours, naming the place."""
-    kind = CapacityError if error.errno in _FULL else MasError
-    reason = (error.strerror or str(error)).lower()
-    return kind(
-        f"cannot write {shorten(str(place), 200)}: {reason}", hint="nothing was changed; make room or access and repeat"
-    )

@@ -1,4 +1,4 @@
-"""Sessions in files: the log, its snapshot, checkpoints, and the one rule of recovery.
+"""Sessions in files: one directory each, and the one rule of recovery.
 
 Before the rename into place everything is rolled back, after it everything is rolled forward. Readers take no lock and
 write nothing; what is without loss a writer sees to by itself, what is not waits for ``mas doctor --fix``.
@@ -6,20 +6,20 @@ write nothing; what is without loss a writer sees to by itself, what is not wait
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from mas import checkpoints, files, foreign, lines, replay, snapshots
-from mas.errors import DamagedError, MasError, RefusedError
-from mas.paths import Root, SessionPaths, check_session_id, check_stored_id
-from mas.record import CREATED, SCHEMA, Document
+from mas import checkpoints, directories, files, lines, logbook, removal, replay
+from mas.errors import DamagedError, MasError, RefusedError, explained
+from mas.logbook import LOG, SNAPSHOT
+from mas.paths import Root, SessionPaths, check_session_id, check_stored_id, is_stored_id
+from mas.record import CREATED, Document
 from mas.replay import Entry, Stored
 from mas.states import PersistedSession, SessionCheckpoint
 from mas.storage import Build, exists, not_found, persisted, unsaved
 
-LOG = "events.jsonl"
-SNAPSHOT = "metadata.json"
+CHECKPOINTS = "checkpoints"
 
 
 class FileStorage:
@@ -27,168 +27,156 @@ class FileStorage:
 
     def __init__(self, root: Root, lock_timeout: float = files.LOCK_TIMEOUT) -> None:
         self.root = root
+        self._place = f"{root.sessions}/"
         self._lock_timeout = lock_timeout
 
-    def lock(self, session_id: str) -> AbstractContextManager[None]:
-        """See SessionStorage."""
-        return files.lock(self.root.lock(session_id), self._lock_timeout)
+    @contextmanager
+    def lock(self, session_id: str) -> Iterator[None]:
+        """See SessionStorage. The lock's file goes with the session's directory."""
+        guards = self.root.session(session_id).directory
+        directories.make_directory(self.root.locks)
+        with files.lock(self.root.lock(session_id), self._lock_timeout, guards=guards):
+            yield
+
+    def has(self, session_id: str) -> bool:
+        """See SessionStorage: whether there is a directory, whatever it holds."""
+        return os.path.lexists(self._place + check_stored_id(session_id))
 
     def list(self) -> Sequence[str]:
         """See SessionStorage: every directory whose name may be an id, whatever it holds."""
         try:
-            with os.scandir(self.root.sessions) as entries:
-                return [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)]
+            with os.scandir(self._place) as found:
+                return [one.name for one in found if is_stored_id(one.name) and one.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise explained(error, self._place, "read") from error
 
     # --- reading ---
 
     def read(self, session_id: str) -> Stored:
         """See SessionStorage."""
+        with self._open(session_id) as fd:
+            return logbook.read(fd, session_id)
+
+    def examine(self, session_id: str) -> Stored:
+        """``read``, with damage found wherever in the log it is; takes time in proportion to the log."""
+        with self._open(session_id) as fd:
+            return logbook.examine(fd, session_id)
+
+    @contextmanager
+    def _open(self, session_id: str) -> Iterator[int]:
+        place = self._place + check_stored_id(session_id)
         try:
-            with files.directory(self._directory(session_id)) as fd:
-                return self._read(fd, session_id)
+            with files.directory(place) as fd:
+                yield fd
+        except MasError:
+            raise
         except FileNotFoundError:
             raise not_found(session_id) from None
 
-    def _directory(self, session_id: str) -> Path:
-        return self.root.session(session_id).directory
+    def records(self, session_id: str, since: int = 0) -> Iterator[lines.Line]:
+        """See SessionStorage."""
+        with self._open(session_id):
+            return self._records(session_id, since)
 
-    def _read(self, fd: int, session_id: str) -> Stored:
-        snapshot = self._snapshot(fd)
-        size = files.size_of(fd, LOG)
-        if snapshot and snapshot.sound and snapshot.size == size is not None:
-            return _checked(Stored(snapshot.document, size, snapshot.crc, newer=snapshot.schema > SCHEMA), session_id)
-        if size is None:
-            return _checked(_without_log(fd, snapshot, session_id), session_id)
-        return _checked(self._catch_up(fd, snapshot, size, session_id), session_id)
+    def _records(self, session_id: str, since: int) -> Iterator[lines.Line]:
+        with self._open(session_id) as fd:
+            yield from logbook.records(fd, since)
 
-    def _snapshot(self, fd: int) -> snapshots.Snapshot | None:
-        try:
-            return snapshots.decode(files.read(fd, SNAPSHOT))
-        except FileNotFoundError:
-            return None
-
-    def _catch_up(self, fd: int, snapshot: snapshots.Snapshot | None, size: int, session_id: str) -> Stored:
-        if snapshot and snapshot.sound and snapshot.size is not None:
-            if size < snapshot.size:
-                damage = f"{LOG} holds {size} bytes, its snapshot stands at {snapshot.size}"
-                return Stored(snapshot.document, snapshot.size, snapshot.crc, damage=damage)
-            raws = files.read_from(fd, LOG, snapshot.size)
-            done = replay.replay(raws, snapshot.document, snapshot.size, snapshot.crc)
-        else:
-            done = replay.replay(files.read_from(fd, LOG, 0))
-        if done.document is None:
-            raise _unreadable(session_id, done.bad or f"{LOG} is empty")
-        base = Stored(
-            done.document,
-            done.size,
-            done.crc,
-            torn=0 if done.lost else size - done.size,
-            damage=f"{LOG}: {done.bad}" if done.lost else "",
-            stale=True,
-            newer=bool(snapshot and snapshot.schema > SCHEMA),
-        )
-        return base if snapshot is None or snapshot.sound else _with_edit(base, snapshot.document)
+    def position(self, session_id: str) -> int:
+        """See SessionStorage: the size of the log."""
+        with self._open(session_id) as fd:
+            return files.size_of(fd, LOG) or 0
 
     # --- writing ---
 
     def create(self, document: Document, now: str, build: Build | None = None) -> Stored:
         """See SessionStorage. ``build`` fills the directory aside; the rename into place is the commit."""
         session_id = check_session_id(document["session_id"])
+        raw, stored = replay.extend(None, [(CREATED, document)], now)
+        directories.make_directory(self.root.staging)
         with self.lock(session_id):
-            target = self._directory(session_id)
-            if os.path.lexists(target):
+            if self.has(session_id):
                 raise exists(session_id)
             staged = self.root.staged(session_id)
-            raw, stored = replay.extend(None, [(CREATED, document)], now)
             try:
                 self._stage(staged, raw, stored, build)
-                files.move(staged.directory, target)
+                directories.move(staged.directory, self.root.session(session_id).directory)
             except BaseException:
-                files.remove_tree(staged.directory)
+                self._undo(session_id, staged)
                 raise
         return stored
 
     def _stage(self, staged: SessionPaths, raw: bytes, stored: Stored, build: Build | None) -> None:
-        files.make_directory(self.root.staging)
-        files.remove_tree(staged.directory)
-        files.make_directory(staged.directory, 0o700)
+        removal.remove_tree(staged.directory)
+        with files.directory(self.root.staging) as above:
+            directories.make_child(above, staged.directory.name, durable=False)
         with files.directory(staged.directory) as fd:
-            files.append(fd, LOG, raw, at=0)
-            self._save_snapshot(fd, stored)
+            self._begin(fd, raw, stored)
             if build:
                 build(staged)
-                files.sync_filesystem(staged.directory)
+                directories.sync_filesystem(staged.directory)
             else:
-                os.fsync(fd)
+                directories.sync(fd, staged.directory.name)
+
+    def _begin(self, fd: int, raw: bytes, stored: Stored) -> None:
+        files.append(fd, LOG, raw, at=0)
+        logbook.save_snapshot(fd, stored)
+
+    def _undo(self, session_id: str, staged: SessionPaths) -> None:
+        """Leave nothing of a session whose creation failed, or was broken off just behind its commit."""
+        if not os.path.lexists(staged.directory) and self.has(session_id):
+            self.erase(session_id, self.discard(session_id))
+        removal.remove_tree(staged.directory)
 
     def prepare(self, session_id: str, now: str) -> Stored:
         """See SessionStorage: cuts a torn tail, begins the log of an old record, takes over an edit."""
-        stored = self.read(session_id)
-        if stored.newer:
-            msg = f"session {session_id} was written by a newer mas"
-            raise RefusedError(msg, hint="it can be read; update mas to change it")
-        if stored.damage:
-            msg = f"session {session_id} is damaged: {stored.damage}"
-            raise DamagedError(msg, hint=f"`mas doctor --fix {session_id}` mends it; without --fix it shows how")
-        paths = self.root.session(session_id)
-        with files.directory(paths.directory) as fd:
+        with self._open(session_id) as fd:
+            stored = writable(logbook.read(fd, session_id), session_id)
+            mended = bool(stored.torn or stored.stale or stored.edited is not None or not stored.logged)
             if stored.torn:
-                self._cut(fd, paths, stored.size)
+                self._keep(session_id, f"{LOG}.tail", b"".join(files.read_from(fd, LOG, stored.size)))
+                files.cut(fd, LOG, stored.size)
             if stored.rejected or not stored.logged:
-                files.keep(paths.quarantine, SNAPSHOT, files.read(fd, SNAPSHOT))
-        if not stored.logged:
-            return self.append(session_id, stored, [(CREATED, stored.document)], now)
-        if stored.edited is not None:
-            return self.append(session_id, stored, [], now)
-        return stored
+                self._keep(session_id, SNAPSHOT, files.read(fd, SNAPSHOT))
+            if not stored.logged or stored.edited is not None:
+                begin: list[Entry] = [] if stored.logged else [(CREATED, stored.document)]
+                stored = logbook.append(fd, stored, begin, now)
+            if stored.stale:
+                logbook.save_snapshot(fd, stored)
+        return replace(stored, torn=0, rejected=False, stale=False, mended=mended)
 
-    def _cut(self, fd: int, paths: SessionPaths, size: int) -> None:
-        files.keep(paths.quarantine, f"{LOG}.tail", b"".join(files.read_from(fd, LOG, size)))
-        files.cut(fd, LOG, size)
+    def _keep(self, session_id: str, name: str, data: bytes) -> None:
+        files.keep(self.root.session(session_id).quarantine, name, data)
 
     def append(self, session_id: str, stored: Stored, entries: Sequence[Entry], now: str) -> Stored:
         """See SessionStorage. The log is durable before the snapshot follows."""
-        if stored.edited is not None:
-            base = replace(stored, document={**stored.document, "rev": stored.document["rev"] - 1})
-            entries = [("imported", stored.edited), *entries]
-            stored = replace(base, edited=None)
-        raw, grown = replay.extend(stored, entries, now)
-        with files.directory(self._directory(session_id)) as fd:
-            files.append(fd, LOG, raw, at=stored.size, tail=b'%b"}\n' % stored.crc.encode() if stored.size else b"")
-            with suppress(MasError):  # the log holds the record, and the next writer makes the snapshot again
-                self._save_snapshot(fd, grown)
-        return grown
+        with self._open(session_id) as fd:
+            return logbook.append(fd, stored, entries, now)
 
     def refresh(self, session_id: str, stored: Stored) -> None:
         """Write the snapshot again from the log; the caller holds the lock."""
-        with files.directory(self._directory(session_id)) as fd:
-            self._save_snapshot(fd, stored)
-
-    def _save_snapshot(self, fd: int, stored: Stored) -> None:
-        files.replace(fd, SNAPSHOT, snapshots.encode(stored.document, stored.size, stored.crc))
+        with self._open(session_id) as fd:
+            logbook.save_snapshot(fd, stored)
 
     # --- deleting ---
 
     def discard(self, session_id: str) -> Path:
         """Take a session out of sight by one rename, its commit; returns where it waits for ``erase``."""
-        files.make_directory(self.root.trash)
-        source = self._directory(session_id)
-        if not os.path.lexists(source):
-            raise not_found(session_id)
-        with files.directory(source):
-            pass
-        taken = (self.root.trash / f"{session_id}.{count}" for count in range(1 << 20))
-        target = next(place for place in taken if not os.path.lexists(place))
-        files.move(source, target)
+        source = self.root.session(session_id).directory
+        with self._open(session_id):
+            directories.make_directory(self.root.trash)
+        number = 0
+        while os.path.lexists(target := self.root.trash / f"{session_id}.{number}"):
+            number += 1
+        directories.move(source, target)
         return target
 
     def erase(self, session_id: str, discarded: Path) -> None:
-        """Remove a discarded session and, last, its lock file; the caller holds that lock."""
-        files.remove_tree(discarded)
-        with suppress(FileNotFoundError):
-            self.root.lock(session_id).unlink()
+        """Remove a discarded session; the caller holds the lock, whose file goes when it is released."""
+        del session_id
+        removal.remove_tree(discarded)
 
     # --- specification 58's four, and checkpoints ---
 
@@ -201,35 +189,23 @@ class FileStorage:
 
     def load(self, session_id: str) -> PersistedSession | None:
         """See SessionStorage."""
-        with suppress(FileNotFoundError):
-            stored = self.read(session_id)
-            return persisted(stored, self.records(session_id), self.checkpoints(session_id))
-        return None
+        if not self.has(session_id):
+            return None
+        return persisted(self.read(session_id), self.records(session_id), self.checkpoints(session_id))
 
     def delete(self, session_id: str) -> None:
         """See SessionStorage."""
+        if not self.has(session_id):
+            raise not_found(session_id)
         with self.lock(session_id):
             self.erase(session_id, self.discard(session_id))
 
-    def records(self, session_id: str, since: int = 0) -> Iterator[lines.Line]:
-        """See SessionStorage."""
-        with files.directory(self._directory(session_id)) as fd:
-            if files.size_of(fd, LOG) is not None:
-                yield from replay.since(files.read_from(fd, LOG, 0), since)
-
-    def position(self, session_id: str) -> int:
-        """See SessionStorage: the size of the log."""
-        try:
-            return self.root.session(session_id).log.stat().st_size
-        except FileNotFoundError:
-            return 0
-
     def put_checkpoint(self, session_id: str, checkpoint: SessionCheckpoint) -> None:
         """See SessionStorage."""
-        paths = self.root.session(session_id)
-        files.make_directory(paths.checkpoints, 0o700)
-        with files.directory(paths.checkpoints) as fd:
-            files.replace(fd, checkpoints.name_of(checkpoint.seq), checkpoints.encode(checkpoint), durable=True)
+        with self._open(session_id) as above:
+            directories.make_child(above, CHECKPOINTS)
+            with files.directory(CHECKPOINTS, above) as fd:
+                files.replace(fd, checkpoints.name_of(checkpoint.seq), checkpoints.encode(checkpoint), durable=True)
 
     def checkpoints(self, session_id: str) -> Sequence[SessionCheckpoint]:
         """See SessionStorage."""
@@ -237,17 +213,17 @@ class FileStorage:
 
     def checkpoint_files(self, session_id: str) -> Sequence[tuple[int, SessionCheckpoint | None]]:
         """Every checkpoint file, oldest first: the record's number, and None where it is damaged."""
-        try:
-            with files.directory(self.root.session(check_stored_id(session_id)).checkpoints) as fd:
-                seqs = sorted(filter(None, map(checkpoints.seq_of, os.listdir(fd))))
+        with self._open(session_id) as above:
+            if not os.path.lexists(self.root.session(session_id).checkpoints):
+                return []
+            with files.directory(CHECKPOINTS, above) as fd:
+                seqs = sorted(filter(None, map(checkpoints.seq_of, directories.names(fd))))
                 return [(seq, _checkpoint(fd, seq)) for seq in seqs]
-        except FileNotFoundError:
-            return []
 
     def drop_checkpoint(self, session_id: str, seq: int) -> None:
         """See SessionStorage."""
-        with suppress(FileNotFoundError):
-            (self.root.session(session_id).checkpoints / checkpoints.name_of(seq)).unlink()
+        with self._open(session_id) as above, suppress(FileNotFoundError), files.directory(CHECKPOINTS, above) as fd:
+            files.remove(fd, checkpoints.name_of(seq))
 
 
 def _checkpoint(fd: int, seq: int) -> SessionCheckpoint | None:
@@ -257,36 +233,12 @@ def _checkpoint(fd: int, seq: int) -> SessionCheckpoint | None:
         return None
 
 
-def _checked(stored: Stored, session_id: str) -> Stored:
-    if stored.document.get("session_id") != session_id:
-        raise _unreadable(session_id, "it describes another session")
+def writable(stored: Stored, session_id: str) -> Stored:
+    """What is stored, where it may be written; raises RefusedError for a newer program's, DamagedError."""
+    if stored.newer:
+        msg = f"session {session_id} was written by a newer mas"
+        raise RefusedError(msg, hint="it can be read; update mas to change it")
+    if stored.damage:
+        msg = f"session {session_id} is damaged: {stored.damage}"
+        raise DamagedError(msg, hint=f"`mas doctor --fix {session_id}` mends it; without --fix it shows how")
     return stored
-
-
-def _without_log(fd: int, snapshot: snapshots.Snapshot | None, session_id: str) -> Stored:
-    if snapshot is None:
-        if files.size_of(fd, SNAPSHOT) is None:
-            raise FileNotFoundError(session_id)
-        raise _unreadable(session_id, f"{SNAPSHOT} is no JSON object")
-    if snapshot.size is not None and snapshot.sound:
-        return Stored(snapshot.document, snapshot.size, snapshot.crc, damage=f"{LOG} is missing")
-    try:
-        return Stored(foreign.adopt(snapshot.document), logged=False)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unreadable(session_id, f"{SNAPSHOT} describes no session ({type(error).__name__})") from None
-
-
-def _with_edit(base: Stored, edited: Document) -> Stored:
-    data = foreign.imported(base.document, edited)
-    if data is None:
-        return replace(base, rejected=True)
-    if not data["set"] and not data["unset"]:
-        return base
-    document = replay.fold(base.document, "imported", data, base.document["rev"] + 1, base.document["updated_at"])
-    return replace(base, document=document, edited=data)
-
-
-def _unreadable(session_id: str, why: str) -> DamagedError:
-    return DamagedError(
-        f"session {session_id} cannot be read: {why}", hint=f"`mas doctor {session_id}` shows what is left"
-    )

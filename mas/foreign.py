@@ -7,37 +7,54 @@ from collections.abc import Mapping
 from typing import Any
 
 from mas.errors import MasError
+from mas.fields import MERGED, PARTS, check_part
 from mas.lifecycle import COARSE, Coarse, SessionStatus, check_coarse
 from mas.record import Document, broken_invariant, lifecycle_of
 from mas.session import from_document
+from mas.values import check_json, check_text
 
 OWN_KEYS = frozenset({"rev", "log", "schema", "checksum"})
 """Keys that describe a snapshot, not the session."""
+
+OWN_PARTS = ("lifecycle", "runtime")
+"""Keys of ours that say more of a session than the documents do."""
+
+_DROPPABLE = frozenset({"updated_at", "completed_at", "current_phase", "prd_reference"})
+"""Keys whose absence says something; the earlier program drops every key that it does not know."""
+
+_NEEDED: dict[Coarse, tuple[str, Any]] = {
+    Coarse.PAUSED: ("pause", {"reason": "unknown", "by": "user", "substate": "planning", "iteration": 0}),
+    Coarse.COMPLETED: ("summary", {}),
+    Coarse.FAILED: ("error", "unknown"),
+}
+"""Where a status asks for data that an older program never wrote: its name, and what is put there."""
 
 
 def adopt(document: Document) -> dict[str, Any]:
     """A whole record from one that an older program wrote.
 
-    Raises KeyError, TypeError or ValueError where it describes no session.
+    Raises KeyError, TypeError, ValueError or AttributeError where it describes no session.
     """
-    from_document(document)
     adopted = {name: value for name, value in document.items() if name not in OWN_KEYS}
+    adopted["feature_request"] = document["feature_request"] or ""
+    for name in ("session_id", "feature_request", "created_at"):
+        check_text(adopted[name], name, empty=name == "feature_request")
+    check_json(adopted, "the record")
+    from_document(adopted)
     return _completed(adopted, dict(lifecycle_of(document)))
 
 
 def _completed(document: dict[str, Any], lifecycle: dict[str, Any]) -> dict[str, Any]:
     """Add the data that belongs to the status, and drop what belongs to another."""
-    status = SessionStatus(document["status"])
+    coarse = COARSE[SessionStatus(document["status"])]
     since = document.get("updated_at") or document["created_at"]
-    pause = {"reason": "unknown", "by": "user", "substate": "planning", "iteration": 0, "at": since}
-    wanted = {Coarse.PAUSED: ("pause", pause), Coarse.COMPLETED: ("summary", {}), Coarse.FAILED: ("error", "unknown")}
-    name, value = wanted.get(COARSE[status], ("", None))
-    for other, _ in wanted.values():
-        if other != name:
-            lifecycle.pop(other, None)
-    if name:
-        lifecycle.setdefault(name, value)
-    if COARSE[status] in (Coarse.COMPLETED, Coarse.FAILED):
+    needed, value = _NEEDED.get(coarse, ("", None))
+    for name, _ in _NEEDED.values():
+        if name != needed:
+            lifecycle.pop(name, None)
+    if needed:
+        lifecycle.setdefault(needed, {**value, "at": since} if needed == "pause" else value)
+    if coarse in (Coarse.COMPLETED, Coarse.FAILED):
         document["completed_at"] = document.get("completed_at") or since
     else:
         document.pop("completed_at", None)
@@ -49,27 +66,48 @@ def _completed(document: dict[str, Any], lifecycle: dict[str, Any]) -> dict[str,
 def imported(base: Document, edited: Document) -> dict[str, Any] | None:
     """Data of the record that takes over somebody's edit of a snapshot; None where it is not valid or not legal.
 
-    An edit may change what the documents define and add keys; it may not change the identity, our own parts, or move the
-    status where no event could.
+    An edit may change what the documents define and add keys. It may not change the identity or our own parts, move
+    the status where no event could, or be made on a snapshot that has been left behind since.
     """
+    if any(name in edited and edited[name] != base.get(name) for name in ("rev", *OWN_PARTS)):
+        return None
+    own = {name: base[name] for name in OWN_PARTS if name in base}
     try:
-        adopted = adopt({**edited, "lifecycle": lifecycle_of(base), "runtime": base.get("runtime")})
-        if any(adopted.get(name) != base.get(name) for name in ("session_id", "created_at")):
-            return None
-        _check_status(base, adopted)
+        adopted = _moved(base, adopt({**edited, **own}))
+        data = _difference(base, adopted)
+        _check(base, adopted, data["set"])
     except (MasError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    if adopted["runtime"] is None:
-        adopted.pop("runtime")
-    return None if broken_invariant(adopted) else _difference(base, adopted)
+    return None if broken_invariant(adopted) else data
 
 
-def _check_status(base: Document, adopted: Mapping[str, Any]) -> None:
+def _moved(base: Document, adopted: dict[str, Any]) -> dict[str, Any]:
+    """The edited record with what our own events would have remembered of the status it had."""
+    was, now = COARSE[SessionStatus(base["status"])], COARSE[SessionStatus(adopted["status"])]
+    lifecycle = dict(lifecycle_of(adopted))
+    if was is not now is Coarse.PAUSED:
+        iteration = lifecycle.get("iteration", 0)
+        lifecycle["pause"] = {**lifecycle["pause"], "substate": base["status"], "iteration": iteration}
+    elif was is Coarse.CREATED and now is Coarse.RUNNING:
+        lifecycle |= {"started_at": adopted.get("updated_at") or adopted["created_at"], "iteration": 0}
+    else:
+        return adopted
+    return {**adopted, "lifecycle": lifecycle}
+
+
+def _difference(base: Document, adopted: Document) -> dict[str, Any]:
+    changed = {name: value for name, value in adopted.items() if name not in base or base[name] != value}
+    missing = sorted(name for name in _DROPPABLE if name in base and name not in adopted)
+    return {"set": changed, "unset": missing}
+
+
+def _check(base: Document, adopted: Document, changed: Mapping[str, Any]) -> None:
+    """Raise RefusedError where the edit says what no caller of ours may say."""
+    for name in ("session_id", "created_at"):
+        if name in changed:
+            msg = f"{name} never changes"
+            raise ValueError(msg)
+    for name in PARTS.keys() & changed.keys():
+        check_part(name, changed[name], partial=name in MERGED)
     if adopted["status"] != base["status"]:
         check_coarse(SessionStatus(base["status"]), SessionStatus(adopted["status"]))
-
-
-def _difference(base: Document, adopted: Mapping[str, Any]) -> dict[str, Any]:
-    changed = {name: value for name, value in adopted.items() if base.get(name) != value}
-    missing = [name for name in base if name not in adopted and name not in OWN_KEYS]
-    return {"set": changed, "unset": missing}

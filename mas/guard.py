@@ -8,15 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from mas import events
+from mas.config import SessionConfig
 from mas.errors import RefusedError, shorten
-from mas.lifecycle import RUNNING, TERMINAL, SessionStatus, check_coarse, check_transition
+from mas.fields import check_updates
+from mas.lifecycle import RUNNING, TERMINAL, SessionStatus, check_coarse, check_transition, parse_status
 from mas.record import Document, lifecycle_of, max_iterations_of, options_of, runtime_of, status_of, summarize
 from mas.replay import Entry
+
+MAX_OUTPUT = 4000
+"""Characters of a command's output that are kept, from its end."""
 
 
 def admit(document: Document, event: events.SessionEvent, now: str) -> tuple[str, dict[str, Any]]:
     """The log's type and data for an event that may happen now; raises RefusedError for one that may not."""
-    status = status_of(document)
+    word, status = events.type_of(event), status_of(document)
     if status in TERMINAL:
         msg = f"session {document['session_id']} is {status}, nothing more can happen to it"
         raise RefusedError(msg, hint="`mas retry` makes a child that begins again")
@@ -28,17 +33,22 @@ def admit(document: Document, event: events.SessionEvent, now: str) -> tuple[str
             data["number"] = _open_iteration(document, status)
         case events.CommandExecuted() | events.AnalysisCompleted():
             _admit_progress(document, status)
-            if not options_of(document).get("verbose"):
-                data.pop("output", None)
+            _keep_output(data, keep=bool(options_of(document).get("verbose")))
         case _:
             wanted = _wanted_status(document, event)
             check_coarse(status, wanted)
             data |= _change_data(document, event, wanted, now)
-    return events.type_of(event), data
+    return word, data
+
+
+def _keep_output(data: dict[str, Any], *, keep: bool) -> None:
+    output = data.pop("output", "")
+    if keep and output:
+        data["output"] = output[-MAX_OUTPUT:]
 
 
 def transition_event(document: Document, wanted: SessionStatus) -> events.SessionEvent:
-    """The one event that a transition to ``wanted`` is; raises RefusedError where the fine table does not lead there."""
+    """The event that a transition to ``wanted`` is; raises RefusedError where the fine table does not lead there."""
     status = status_of(document)
     check_transition(status, wanted)
     if wanted is SessionStatus.PAUSED:
@@ -49,7 +59,7 @@ def transition_event(document: Document, wanted: SessionStatus) -> events.Sessio
         return events.Completed()
     if status is SessionStatus.PAUSED:
         return events.Resumed(wanted)
-    return events.Started() if status is SessionStatus.INITIALIZING else events.PhaseChanged(status, wanted)
+    return start(document) if status is SessionStatus.INITIALIZING else events.PhaseChanged(status, wanted)
 
 
 def _admit_iteration(document: Document, status: SessionStatus, number: int) -> None:
@@ -129,14 +139,55 @@ def _change_data(document: Document, event: events.SessionEvent, wanted: Session
             return {}
 
 
-def consequences(document: Document, event: events.SessionEvent, now: str) -> list[Entry]:
-    """Everything the log says when this event happens: itself, and the failure it means to a session that fails fast."""
-    entries: list[Entry] = [admit(document, event, now)]
+def consequences(
+    document: Document, event: events.SessionEvent, now: str, extra: Mapping[str, Any] | None = None
+) -> list[Entry]:
+    """Everything the log says when this event happens: itself, and the failure it means where a session fails fast.
+
+    ``extra`` is written beside the event's own data.
+    """
+    word, data = admit(document, event, now)
+    entries = _in_pieces(event, (word, {**data, **(extra or {})}))
     failing = isinstance(event, events.CommandExecuted | events.IterationCompleted) and not event.success
     if failing and options_of(document).get("fail_fast"):
         what = event.command if isinstance(event, events.CommandExecuted) else "the iteration"
         entries.append(admit(document, events.Failed(f"failed: {shorten(what)}"), now))
     return entries
+
+
+def start(document: Document) -> events.Started:
+    """The event that begins a session's work, with the configuration it was created with."""
+    config = lifecycle_of(document).get("config")
+    return events.Started(SessionConfig.from_json(config) if config else None)
+
+
+def transition(
+    document: Document, wanted: SessionStatus, now: str, extra: Mapping[str, Any] | None = None
+) -> list[Entry]:
+    """What the log says when a session moves to a status; raises RefusedError where it cannot."""
+    return consequences(document, transition_event(document, wanted), now, extra)
+
+
+def update(document: Document, updates: object, now: str, extra: Mapping[str, Any] | None = None) -> list[Entry]:
+    """What the log says when fields are updated; a status among them goes the way of a transition.
+
+    Raises RefusedError for the first that may not be.
+    """
+    values = check_updates(document, updates)
+    status = updates.get("status") if isinstance(updates, Mapping) else None
+    wanted = None if status is None else parse_status(status)
+    moved = [] if wanted in (None, document["status"]) else transition(document, SessionStatus(wanted), now, extra)
+    return [*moved, *([("updated", {"set": values})] if values or status is None else [])]
+
+
+def _in_pieces(event: events.SessionEvent, entry: tuple[str, dict[str, Any]]) -> list[Entry]:
+    """The entry of an event, after records for those of its lists that are too long for it."""
+    if not isinstance(event, events.IterationCompleted):
+        return [entry]
+    word, data = entry
+    pieces, rest = event.changes.split()
+    own: list[Entry] = [(word, {**data, "changes": rest.to_json()})]
+    return [*((events.PORTION, {"number": data["number"], **piece}) for piece in pieces), *own]
 
 
 def news(document: Document, changes: Mapping[str, Any]) -> list[Entry]:

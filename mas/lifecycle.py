@@ -1,18 +1,18 @@
 """The lifecycle: nine words for what the work is doing, and which may follow which.
 
-Rule 1: everything that decides whether a status may change lives in the two tables of this file. Rule 2: this file knows
-neither records nor events; it knows words.
+Rule 1: everything that decides whether a status may change lives in the two tables of this file. Rule 2: this file
+knows neither records nor events; it knows words.
 
 The nine words are the leaves of a statechart whose five states are ``Coarse``: *running* holds five of the nine. The
 coarse table holds for every change; ``transition_state`` additionally holds the fine one.
 """
 
-from enum import Enum
+from enum import StrEnum
 
 from mas.errors import RefusedError, shorten
 
 
-class SessionStatus(str, Enum):
+class SessionStatus(StrEnum):
     """What the work of a session is doing. Members equal their text."""
 
     INITIALIZING = "initializing"
@@ -25,10 +25,8 @@ class SessionStatus(str, Enum):
     FAILED = "failed"
     PAUSED = "paused"
 
-    __str__ = str.__str__
 
-
-class SessionPhase(str, Enum):
+class SessionPhase(StrEnum):
     """The phase an orchestrator says it is in; free of rules."""
 
     PLAN = "plan"
@@ -37,10 +35,8 @@ class SessionPhase(str, Enum):
     VALIDATE = "validate"
     CLEANUP = "cleanup"
 
-    __str__ = str.__str__
 
-
-class Coarse(str, Enum):
+class Coarse(StrEnum):
     """The five states that the nine words refine."""
 
     CREATED = "created"
@@ -48,8 +44,6 @@ class Coarse(str, Enum):
     PAUSED = "paused"
     COMPLETED = "completed"
     FAILED = "failed"
-
-    __str__ = str.__str__
 
 
 _S = SessionStatus
@@ -98,23 +92,22 @@ COARSE_TRANSITIONS: dict[Coarse, tuple[Coarse, ...]] = {
 """The coarse table: what no event may break."""
 
 TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
+_STATUSES, _PHASES = frozenset(SessionStatus), frozenset(SessionPhase)
 RUNNING = frozenset(status for status, coarse in COARSE.items() if coarse is Coarse.RUNNING)
 
 
 def parse_status(value: object) -> SessionStatus:
     """The status of that word; raises RefusedError for anything else."""
-    try:
+    if isinstance(value, str) and value in _STATUSES:
         return SessionStatus(value)
-    except ValueError:
-        raise _unknown_word("status", value, SessionStatus) from None
+    raise _unknown_word("status", value, SessionStatus)
 
 
 def parse_phase(value: object) -> SessionPhase:
     """The phase of that word; raises RefusedError for anything else."""
-    try:
+    if isinstance(value, str) and value in _PHASES:
         return SessionPhase(value)
-    except ValueError:
-        raise _unknown_word("phase", value, SessionPhase) from None
+    raise _unknown_word("phase", value, SessionPhase)
 
 
 def check_transition(current: SessionStatus, wanted: SessionStatus) -> None:
@@ -135,5 +128,5 @@ def check_coarse(current: SessionStatus, wanted: SessionStatus) -> None:
         raise RefusedError(msg, hint="a session that has ended stays ended" if current in TERMINAL else None)
 
 
-def _unknown_word(what: str, value: object, words: type[Enum]) -> RefusedError:
+def _unknown_word(what: str, value: object, words: type[StrEnum]) -> RefusedError:
     return RefusedError(f"unknown {what} {shorten(value)}", hint=f"one of: {', '.join(word.value for word in words)}")

@@ -2,7 +2,8 @@
 
 A line is ``{"v":1,"seq":…,"ts":…,"type":…,"data":{…},"prev":"…","crc":"…"}``. ``crc`` is the CRC-32 of the line
 without its crc member, ``prev`` the crc of the line before (eight zeros before the first), so a line that was changed,
-removed, repeated or moved is noticed. A newline inside a value is escaped by JSON and cannot begin another line.
+removed, repeated or moved is noticed. A newline inside a value is escaped by JSON and cannot begin another line. Lines
+that were appended together hold ``"more":true`` before their crc, all but the last: they count together or not at all.
 """
 
 import json
@@ -16,6 +17,9 @@ from mas.errors import RefusedError
 VERSION = 1
 MAX_BYTES = 64 * 1024
 """A line longer than this is refused; what is larger belongs into a file that the line names."""
+
+MAX_WHOLE_BYTES = 1024 * 1024
+"""The same for a line that holds a whole record: what an older program wrote is taken over as it is."""
 
 GENESIS = "00000000"
 """``prev`` of a log's first line."""
@@ -34,27 +38,40 @@ class Line:
     data: Mapping[str, Any]
     prev: str
     crc: str
+    more: bool = False
+    """Whether the next line was appended together with this one."""
 
 
 class BadLineError(ValueError):
     """Bytes that are no line of a log: cut off, changed, or never one."""
 
 
-def encode(line: Line) -> bytes:
+class NewerLineError(BadLineError):
+    """A whole line, in a form that a newer program writes."""
+
+
+def encode(line: Line, limit: int = MAX_BYTES) -> bytes:
     """The bytes of a line with its newline; its ``crc`` is computed, what ``line.crc`` holds is ignored.
 
-    Raises RefusedError where the data is no JSON or the line longer than MAX_BYTES.
+    Raises RefusedError where the data is no JSON or the line longer than ``limit``.
     """
     members = {"v": VERSION, "seq": line.seq, "ts": line.ts, "type": line.type, "data": line.data, "prev": line.prev}
+    if line.more:
+        members["more"] = True
     try:
         body = json.dumps(members, separators=(",", ":"), allow_nan=False).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"the data of a {line.type} record is no plain JSON: {type(error).__name__}"
         raise RefusedError(msg, hint="use text, finite numbers, booleans, lists and tables") from None
-    if len(body) + _SUFFIX > MAX_BYTES:
-        msg = f"a {line.type} record of {len(body)} bytes is longer than {MAX_BYTES}"
+    if len(body) + _SUFFIX > limit:
+        msg = f"a {line.type} record of {len(body)} bytes is longer than {limit}"
         raise RefusedError(msg, hint="put the text into a file of the workspace and record its path")
     return b'%b,"crc":"%08x"}\n' % (body[:-1], crc32(body))
+
+
+def end_of(crc: str) -> bytes:
+    """The last bytes of an encoded line with that crc."""
+    return f'{crc}"}}\n'.encode("ascii", "replace")
 
 
 def crc_of(raw: bytes) -> str:
@@ -64,9 +81,9 @@ def crc_of(raw: bytes) -> str:
 
 def decode(raw: bytes) -> Line:
     """The line of these bytes, with or without its newline; raises BadLineError unless it is whole and unchanged."""
-    text = raw.rstrip(b"\n")
+    text = raw.removesuffix(b"\n")
     body, suffix = text[:-_SUFFIX] + b"}", text[-_SUFFIX:]
-    if not suffix.startswith(_CRC_MEMBER) or suffix[len(_CRC_MEMBER) : -2] != b"%08x" % crc32(body):
+    if suffix != b'%b%08x"}' % (_CRC_MEMBER, crc32(body)):
         msg = "checksum differs"
         raise BadLineError(msg)
     return _from_members(text)
@@ -75,11 +92,16 @@ def decode(raw: bytes) -> Line:
 def _from_members(text: bytes) -> Line:
     try:
         members = json.loads(text)
-        line = Line(*(members[key] for key in ("seq", "ts", "type", "data", "prev", "crc")))
+        version = members["v"]
+        seq, ts, kind, data, prev, crc = (members[key] for key in ("seq", "ts", "type", "data", "prev", "crc"))
+        line = Line(seq, ts, kind, data, prev, crc, members.get("more") is True)
     except (ValueError, KeyError, TypeError, RecursionError):
         msg = "no line of a log"
         raise BadLineError(msg) from None
-    if members.get("v") != VERSION:
-        msg = f"line format {members.get('v')!r} is newer than this program"
+    if type(version) is int and version > VERSION:
+        msg = f"line format {version} is newer than this program"
+        raise NewerLineError(msg)
+    if not (isinstance(line.data, dict) and isinstance(line.type, str) and isinstance(line.ts, str)):
+        msg = "no line of a log"
         raise BadLineError(msg)
     return line

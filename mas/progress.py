@@ -1,59 +1,63 @@
 """How far a session is, folded from its log: the full lists that the snapshot only counts. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from mas.events import IterationChanges
-from mas.lines import Line
-from mas.record import Document, active_seconds, lifecycle_of, max_iterations_of, seconds_between
+from mas.events import CommandExecuted, IterationCompleted, IterationStarted, TimestampedEvent
+from mas.record import Document, active_seconds, lifecycle_of, max_iterations_of, seconds_between, timeout_minutes_of
 from mas.states import ExecutedCommand, IterationMetrics, SessionMetrics, SessionProgress, state_of
 
 
-def fold_progress(document: Document, log: Iterable[Line], now: str) -> SessionProgress:
-    """The progress of a session from its record, its log and the present time."""
-    commands: list[ExecutedCommand] = []
-    iterations: list[IterationMetrics] = []
-    for line in log:
-        if line.type == "command_executed":
-            commands.append(_command(line))
-        elif line.type == "iteration_started":
-            iterations.append(IterationMetrics(line.data["number"], line.ts))
-        elif line.type == "iteration_completed":
-            _close(iterations, line)
-            commands += [ExecutedCommand(text, True, line.ts) for text in _changes(line.data).commands_run]  # noqa: FBT003
-    files = frozenset(Path(name) for iteration in iterations for name in iteration.changes.files_modified)
+def fold_progress(document: Document, log: Iterable[TimestampedEvent], now: str) -> SessionProgress:
+    """The progress of a session from its record, its events and the present time."""
+    tally = _Tally()
+    for happened in log:
+        tally.add(happened)
     return SessionProgress(
         state=state_of(document),
         iterations_completed=lifecycle_of(document).get("completed", 0),
         total_iterations=max_iterations_of(document),
-        files_changed=files,
-        commands_executed=tuple(commands),
+        files_changed=frozenset(Path(name) for one in tally.iterations for name in one.changes.files_modified),
+        commands_executed=tuple(tally.commands),
         duration=timedelta(seconds=active_seconds(document, now)),
         current_phase=document.get("current_phase"),
-        metrics=SessionMetrics(tuple(iterations)),
+        metrics=SessionMetrics(tuple(tally.iterations)),
+        timeout=timedelta(minutes=timeout_minutes_of(document)),
     )
 
 
-def _command(line: Line) -> ExecutedCommand:
-    data = line.data
-    return ExecutedCommand(data["command"], data.get("success", True), line.ts, data.get("output", ""))
+@dataclass(slots=True)
+class _Tally:
+    commands: list[ExecutedCommand] = field(default_factory=list)
+    iterations: list[IterationMetrics] = field(default_factory=list)
+    within: list[str] = field(default_factory=list)
+    """Commands that were reported one by one since the open iteration began."""
 
+    def add(self, happened: TimestampedEvent) -> None:
+        match happened.event:
+            case CommandExecuted(command, success, output):
+                self.commands.append(ExecutedCommand(command, success, happened.timestamp, output))
+                self.within.append(command)
+            case IterationStarted(number):
+                self.iterations.append(IterationMetrics(number, happened.timestamp))
+                self.within = []
+            case IterationCompleted():
+                self._complete(happened.event, happened.timestamp)
 
-def _close(iterations: list[IterationMetrics], line: Line) -> None:
-    number = line.data["number"]
-    opened = iterations[-1] if iterations and iterations[-1].number == number else IterationMetrics(number, line.ts)
-    closed = replace(
-        opened,
-        completed_at=line.ts,
-        duration_seconds=round(seconds_between(opened.started_at, line.ts), 6),
-        success=line.data.get("success", True),
-        changes=_changes(line.data),
-    )
-    iterations[-1:] = [closed] if iterations and iterations[-1] is opened else [*iterations[-1:], closed]
-
-
-def _changes(data: Mapping[str, Any]) -> IterationChanges:
-    return IterationChanges.from_json(data.get("changes") or {})
+    def _complete(self, event: IterationCompleted, timestamp: str) -> None:
+        """Close the iteration; what it says it ran was perhaps not reported one by one, and the reverse."""
+        changes = event.changes
+        self.commands += [ExecutedCommand(command, True, timestamp) for command in changes.commands_run]  # noqa: FBT003
+        following = IterationMetrics(self.iterations[-1].number + 1 if self.iterations else 1, timestamp)
+        opened = self.iterations.pop() if self.iterations and not self.iterations[-1].completed_at else following
+        self.iterations.append(
+            replace(
+                opened,
+                completed_at=timestamp,
+                duration_seconds=round(seconds_between(opened.started_at, timestamp), 6),
+                success=event.success,
+                changes=changes if changes.commands_run else replace(changes, commands_run=tuple(self.within)),
+            )
+        )

@@ -1,13 +1,16 @@
 """What scripts and listings read instead of the record: ``.session`` and ``.sessions.index``.
 
-Both say what the record says was wanted and last observed; both can be made again. The index is JSON with one row a line,
-so that one row is changed without parsing the others and a shell can grep it. It is believed only while its checksum
-holds and it has as many rows as there are directories.
+Both say what the record says was wanted and last observed; both can be made again. The index is JSON with one row a
+line, so that one row is changed without parsing the others and a shell can grep it. It is believed only while its
+checksum holds and it has as many rows as there are directories.
 """
 
 import json
+import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +18,9 @@ from zlib import crc32
 
 from mas import files
 from mas.clock import utc_now
-from mas.errors import DamagedError
+from mas.errors import MasError
 from mas.filestore import FileStorage
-from mas.paths import Root
+from mas.paths import Root, is_stored_id
 from mas.record import Document, runtime_of
 from mas.runtime import recorded
 
@@ -49,9 +52,16 @@ SHELL_KEYS = (
 )
 Row = Mapping[str, Any]
 
+_VALUE = r"(?:'[^']*'|\"'\"|[A-Za-z0-9@%+=:,./_-])*"
+_QUOTED = re.compile(rf"^([A-Za-z_][A-Za-z0-9_]*)=({_VALUE})$", re.MULTILINE | re.ASCII)
+_WHOLE_SHELL = re.compile(rf"(?:[A-Za-z_][A-Za-z0-9_]*={_VALUE}\n)+", re.ASCII)
+_BARE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.MULTILINE | re.ASCII)
+
 _HEAD = b'{"version":"1.0","sessions":['
-_FOOT = b'\n],"lastUpdated":"%b","checksum":"%08x"}\n'
+_FOOT = b'\n],"lastUpdated":"%b"'
 _FOOT_START = b'\n],"lastUpdated":"'
+_CHECKSUM = b',"checksum":"%08x"}\n'
+_CHECKSUM_SIZE = len(_CHECKSUM % 0)
 
 
 def whole_seconds(timestamp: str) -> str:
@@ -103,33 +113,28 @@ def shell_values(document: Document, root: Root) -> dict[str, str]:
 
 
 def encode_shell(values: Mapping[str, str]) -> bytes:
-    """The text of ``.session``: sourcing it sets exactly these keys; a value is quoted only where the shell needs it."""
+    """The text of ``.session``: sourcing it sets exactly these keys. A value is quoted where the shell needs it."""
     lines = (f"{key}={shlex.quote(value) if value else ''}\n" for key, value in values.items())
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def parse_shell(text: str) -> dict[str, str]:
-    """The values of a ``.session``, parsed and never run; lines that are no simple assignment are passed over."""
-    values = {}
-    for line in _assignments(text):
-        key, _, raw = line.partition("=")
-        if key.isidentifier():
-            try:
-                words = shlex.split(raw)
-            except ValueError:
-                continue
-            values[key] = words[0] if len(words) == 1 else raw if words else ""
-    return values
+    """The values of a ``.session``, parsed and never run; lines that are no simple assignment are passed over.
+
+    What an earlier program wrote without quotes is taken as it stands, up to the end of its line.
+    """
+    found = _WHOLE_SHELL.fullmatch(text) and _QUOTED.findall(text)
+    if found:
+        return {key: "".join(shlex.split(value)) for key, value in found}
+    return {key: _unquoted(value) for key, value in _BARE.findall(text)}
 
 
-def _assignments(text: str) -> Iterable[str]:
-    """Lines of assignments; a quoted value may hold newlines."""
-    pending = ""
-    for line in text.splitlines(keepends=True):
-        pending += line
-        if pending.count("'") % 2 == 0:
-            yield pending.rstrip("\n")
-            pending = ""
+def _unquoted(value: str) -> str:
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        return value
+    return words[0] if len(words) == 1 else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +174,9 @@ class Index:
 
     def encode(self, now: str) -> bytes:
         """The bytes of the file."""
-        body = _HEAD + b"\n" + b",\n".join(self.lines) if self.lines else _HEAD
-        return body + _FOOT % (whole_seconds(now).encode("ascii"), crc32(body))
+        rows = _HEAD + b"\n" + b",\n".join(self.lines) if self.lines else _HEAD
+        body = rows + _FOOT % whole_seconds(now).encode("ascii")
+        return body + _CHECKSUM % crc32(body)
 
 
 def _row_start(session_id: str) -> bytes:
@@ -178,43 +184,51 @@ def _row_start(session_id: str) -> bytes:
 
 
 def _encode_row(row: Row) -> bytes:
-    ordered = {key: row[key] for key in ROW_KEYS if key in row} | row
+    ordered = {key: row[key] for key in ROW_KEYS if key in row} | dict(row)
     return json.dumps(ordered, separators=(",", ":")).encode("ascii")
 
 
 def decode_index(raw: bytes) -> Index:
     """The index of these bytes. One that another program wrote is read as JSON and is not ``sound``."""
-    foot = raw.rfind(_FOOT_START)
-    if raw.startswith(_HEAD) and foot >= 0:
-        body = raw[:foot]
-        if raw.endswith(b'"checksum":"%08x"}\n' % crc32(body)):
-            return Index(tuple(body[len(_HEAD) + 1 :].split(b",\n")) if len(body) > len(_HEAD) else ())
-    return Index(tuple(_encode_row(row) for row in _foreign_rows(raw)), sound=False)
+    body, foot = raw[:-_CHECKSUM_SIZE], raw.rfind(_FOOT_START)
+    if raw.startswith(_HEAD) and foot >= 0 and raw.endswith(_CHECKSUM % crc32(body)):
+        rows = raw[len(_HEAD) + 1 : foot]
+        return Index(tuple(rows.split(b",\n")) if rows else ())
+    return Index(tuple(map(_encode_row, _foreign_rows(raw))), sound=False)
 
 
-def _foreign_rows(raw: bytes) -> list[dict[str, Any]]:
+def _foreign_rows(raw: bytes) -> Iterable[Row]:
+    """Rows that another program wrote, as far as they are any; of two for one session the last."""
     try:
         data = json.loads(raw)
-        rows = data["sessions"]
-        known = {row["sessionId"]: row for row in rows if isinstance(row.get("sessionId"), str)}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, RecursionError):
         return []
-    return [*known.values()]
+    rows = data.get("sessions") if isinstance(data, dict) else None
+    tables = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    known = {row["sessionId"]: row for row in tables if _is_id(row.get("sessionId"))}
+    return known.values()
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and is_stored_id(value)
 
 
 def read_index(root: Root) -> Index:
-    """The index as it is on disk; empty and not sound where it is missing or no file."""
+    """The index as it is on disk; empty and not sound where it is missing or cannot be read."""
     try:
-        with files.directory(root.sessions) as fd:
+        with files.directory(os.path.realpath(root.sessions)) as fd:
             return decode_index(files.read(fd, root.index.name))
-    except (FileNotFoundError, DamagedError):
+    except (FileNotFoundError, MasError):
         return Index(sound=False)
 
 
 def counted_right(root: Root, index: Index) -> bool:
     """Whether the index has as many rows as there are session directories, where the file system can tell cheaply."""
+    try:
+        links = root.sessions.stat().st_nlink
+    except OSError:
+        return False
     own = sum(1 for place in (root.locks, root.staging, root.trash) if place.is_dir())
-    links = root.sessions.stat().st_nlink
     return links > 1 and links - 2 - own == len(index.lines)
 
 
@@ -232,6 +246,11 @@ class Projections:
             self._write_shell(document)
             self._change(lambda index: index.with_row(row_of(document, self._root)))
 
+    def distrust(self) -> None:
+        """Drop the index where it could not be brought up to date: until it is written again the directories count."""
+        with suppress(OSError):
+            self._root.index.unlink()
+
     def differ(self, before: Document, after: Document) -> bool:
         """Whether the row of a record changes in more than its last activity."""
         quiet = {"lastActivity": "", "rev": 0}
@@ -243,7 +262,7 @@ class Projections:
             self._change(lambda index: index.without(session_id))
 
     def rebuild(self) -> None:
-        """Make the index again from the directories; the row of one that cannot be read stays as it was."""
+        """Make the index again from the directories; what is in the row of one that cannot be read stays."""
         with files.lock(self._root.index_lock):
             self._save(self._from_directories(read_index(self._root)))
 
@@ -261,16 +280,18 @@ class Projections:
 
     def _believed(self) -> Index:
         index = read_index(self._root)
-        if index.sound and self._root.sessions.is_dir() and counted_right(self._root, index):
+        if index.sound and counted_right(self._root, index):
             return index
         return self._reconciled(index)
 
     def _reconciled(self, index: Index) -> Index:
         if not index.sound:
             return self._from_directories(index)
-        known = {row["sessionId"] for row in index.rows()}
-        for session_id in sorted(set(self._storage.list()) - known):
+        there, known = set(self._storage.list()), {row["sessionId"] for row in index.rows()}
+        for session_id in sorted(there - known):
             index = index.with_row(self._row(session_id, index))
+        for session_id in known - there:
+            index = index.with_row({"sessionId": session_id, "status": "error"})
         return index
 
     def _change(self, change: Callable[[Index], Index]) -> None:
@@ -278,21 +299,25 @@ class Projections:
         self._save(change(index if index.sound else self._from_directories(index)))
 
     def _from_directories(self, old: Index) -> Index:
-        rows = [self._row(session_id, old) for session_id in self._storage.list()]
-        kept = [row for row in old.rows() if not (self._root.sessions / row["sessionId"]).is_dir()]
-        ordered = sorted([*rows, *kept], key=lambda row: (row.get("createdAt") or "", row["sessionId"]))
-        return Index(tuple(_encode_row(row) for row in ordered))
+        """An index of the directories that are there. No row goes because its directory is not: ``forget`` drops it."""
+        there = self._storage.list()
+        rows = [self._row(session_id, old) for session_id in there]
+        gone = [{**row, "status": "error"} for row in old.rows() if row["sessionId"] not in set(there)]
+        ordered = sorted([*rows, *gone], key=lambda row: (str(row.get("createdAt") or ""), row["sessionId"]))
+        return Index(tuple(map(_encode_row, ordered)))
 
     def _row(self, session_id: str, old: Index) -> Row:
         before = dict(old.row(session_id) or {})
         try:
-            return {**before, **row_of(self._storage.read(session_id).document, self._root)}
-        except (DamagedError, FileNotFoundError):
+            stored = self._storage.read(session_id)
+            row = {**before, **row_of(stored.document, self._root)}
+            return {**row, "status": "error"} if stored.damage else row
+        except (MasError, FileNotFoundError):
             place = str(self._root.sessions / session_id)
             return {"sessionId": session_id, "createdAt": "", "workingDir": place, **before, "status": "error"}
 
     def _save(self, index: Index) -> None:
-        with files.directory(self._root.sessions) as fd:
+        with files.directory(os.path.realpath(self._root.sessions)) as fd:
             files.replace(fd, self._root.index.name, index.encode(utc_now()))
 
     def _write_shell(self, document: Document) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mas.errors import RefusedError, shorten
 from mas.lifecycle import SessionPhase, SessionStatus
 from mas.record import Document
+from mas.values import check_text
 
 
 def check_limit(limit: int | None) -> int:
@@ -14,6 +15,11 @@ def check_limit(limit: int | None) -> int:
         msg = f"limit is {shorten(limit)}, expected a whole number of at least 0"
         raise RefusedError(msg)
     return limit or 0
+
+
+def check_bound(value: str | None, name: str) -> str | None:
+    """A timestamp to compare with, as text; raises RefusedError for anything else."""
+    return None if value is None else check_text(value, name, empty=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The record of a session: what its log folds to. Pure.
 
 A record is a document, the very one that ``metadata.json`` holds: Maestro's keys at the top level, ours below
-``lifecycle`` and ``runtime``. ``fold`` takes every record of a log into account and refuses nothing, so a log can always
-be replayed; keys and types it does not know survive. What may happen next is decided in ``mas.guard``.
+``lifecycle`` and ``runtime``. ``fold`` takes every record of a log into account and refuses nothing that was ever
+admitted, so a log can always be replayed; keys and types it does not know survive. What may happen next is decided in
+``mas.guard``.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,12 @@ CREATED = "created"
 
 SALVAGED = "salvaged"
 """Type of the record behind a part of a log that was given up; its data is the newest record known."""
+
+IMPORTED = "imported"
+"""Type of the record that takes over what another program wrote into the snapshot."""
+
+WHOLE = frozenset({CREATED, SALVAGED, IMPORTED})
+"""Types whose data is a whole record, or the larger part of one, and may be as long."""
 
 
 def seconds_between(earlier: str, later: str) -> float:
@@ -48,21 +55,38 @@ def runtime_of(document: Document) -> Mapping[str, Any]:
     return document.get("runtime") or {}
 
 
+def iteration_of(document: Document) -> int:
+    """The latest iteration, 0 before the first."""
+    return int(lifecycle_of(document).get("iteration") or 0)
+
+
 def options_of(document: Document) -> Mapping[str, Any]:
     """The session's switches (fail_fast, auto_merge, collect_metrics, verbose); missing ones are off."""
     return (lifecycle_of(document).get("config") or {}).get("options") or {}
 
 
+def configured(document: Document, switch: str) -> bool:
+    """Whether a switch of the session's configuration is on; they are where nothing else is said."""
+    return (document.get("configuration") or {}).get(switch, True) is not False
+
+
 def max_iterations_of(document: Document) -> int:
     """How many iterations the session may have."""
-    return int((document.get("configuration") or {}).get("max_iterations", 3))
+    most = (document.get("configuration") or {}).get("max_iterations")
+    return most if isinstance(most, int) else 3
+
+
+def timeout_minutes_of(document: Document) -> float:
+    """How many minutes the session may work, 0 where nothing sensible is said."""
+    minutes = (document.get("configuration") or {}).get("timeout_minutes")
+    return minutes if isinstance(minutes, int | float) and 0 < minutes < 1e9 else 0
 
 
 def active_seconds(document: Document, now: str) -> float:
     """Seconds of work since the start, pauses left out, until ``now`` or the session's end."""
     lifecycle = lifecycle_of(document)
     end = document.get("completed_at") or (lifecycle.get("pause") or {}).get("at") or now
-    return max(0.0, seconds_between(lifecycle.get("started_at", ""), end) - lifecycle.get("paused_seconds", 0.0))
+    return max(0.0, seconds_between(lifecycle.get("started_at", ""), end) - float(lifecycle.get("paused_seconds", 0)))
 
 
 COUNTS = ("commands", "failed_commands", "file_changes", "lines_added", "lines_removed", "commits")
@@ -84,7 +108,10 @@ def summarize(document: Document, now: str) -> SessionSummary:
 
 
 def fold(document: Document | None, kind: str, data: Mapping[str, Any], seq: int, ts: str) -> Document:
-    """The record after one more line of its log. The first line makes it; an unknown type only moves ``rev``."""
+    """The record after one more line of its log. A whole one begins it anew; an unknown type only moves ``rev``.
+
+    Raises KeyError, TypeError, ValueError or AttributeError for data that no guard ever let through.
+    """
     if document is None or kind == SALVAGED:
         return {**data, "rev": seq}
     changed = dict(document)
@@ -107,12 +134,14 @@ def _start(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[st
 
 def _change_phase(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
     del lifecycle, ts
-    document["status"] = data["to"]
+    document["status"] = SessionStatus(data["to"]).value
 
 
 def _begin_iteration(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
     del document
-    lifecycle.update(iteration=data["number"], open=data["number"], opened_at=ts, mark=data.get("mark"))
+    lifecycle.update(iteration=data["number"], open=data["number"], opened_at=ts)
+    if data.get("mark"):
+        lifecycle["mark"] = data["mark"]
 
 
 def _end_iteration(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
@@ -121,9 +150,18 @@ def _end_iteration(document: dict[str, Any], lifecycle: dict[str, Any], data: Ma
     lifecycle["completed"] = data["number"]
     for name in ("open", "opened_at", "mark"):
         lifecycle.pop(name, None)
-    _count(lifecycle, "file_changes", len(changes.get("files_modified", ())))
     _count(lifecycle, "lines_added", changes.get("lines_added", 0))
     _count(lifecycle, "lines_removed", changes.get("lines_removed", 0))
+    _count_lists(lifecycle, changes)
+
+
+def _count_portion(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del document, ts
+    _count_lists(lifecycle, data)
+
+
+def _count_lists(lifecycle: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    _count(lifecycle, "file_changes", len(changes.get("files_modified", ())))
     _count(lifecycle, "commits", len(changes.get("git_commits", ())))
     _count(lifecycle, "commands", len(changes.get("commands_run", ())))
 
@@ -140,18 +178,27 @@ def _pause(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[st
 
 
 def _resume(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
-    document["status"] = data["to"]
-    pause = lifecycle.pop("pause", None) or {}
+    document["status"] = SessionStatus(data["to"]).value
     if lifecycle.get("started_at"):
+        _end_pause(lifecycle, ts)
+    else:
+        lifecycle.pop("pause", None)
+        lifecycle["started_at"] = ts
+        lifecycle.setdefault("iteration", 0)
+
+
+def _end_pause(lifecycle: dict[str, Any], ts: str) -> None:
+    pause = lifecycle.pop("pause", None)
+    if pause and lifecycle.get("started_at"):
         paused = lifecycle.get("paused_seconds", 0.0) + seconds_between(pause.get("at", ts), ts)
         lifecycle["paused_seconds"] = round(paused, 6)
-    else:
-        lifecycle.update(started_at=ts, iteration=0)
 
 
 def _complete(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
     _end(document, lifecycle, SessionStatus.COMPLETED, ts)
     lifecycle["summary"] = data.get("summary") or {}
+    if data.get("merged"):
+        lifecycle["worktree"] = {**(lifecycle.get("worktree") or {}), "merged": data["merged"]}
 
 
 def _fail(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
@@ -160,10 +207,7 @@ def _fail(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str
 
 
 def _end(document: dict[str, Any], lifecycle: dict[str, Any], status: SessionStatus, ts: str) -> None:
-    pause = lifecycle.pop("pause", None)
-    if pause:
-        paused = lifecycle.get("paused_seconds", 0.0) + seconds_between(pause.get("at", ts), ts)
-        lifecycle["paused_seconds"] = round(paused, 6)
+    _end_pause(lifecycle, ts)
     document["status"] = status.value
     document["completed_at"] = ts
 
@@ -182,6 +226,11 @@ def _update(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[s
 def _observe(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
     del lifecycle, ts
     document["runtime"] = {**runtime_of(document), **data}
+
+
+def _mark_worktree(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
+    del document, ts
+    lifecycle["worktree"] = dict(data)
 
 
 def _count_checkpoint(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
@@ -210,6 +259,7 @@ _FOLDERS = {
     "phase_changed": _change_phase,
     "iteration_started": _begin_iteration,
     "iteration_completed": _end_iteration,
+    "changes": _count_portion,
     "command_executed": _count_command,
     "paused": _pause,
     "resumed": _resume,
@@ -218,7 +268,8 @@ _FOLDERS = {
     "updated": _update,
     "runtime": _observe,
     "checkpoint": _count_checkpoint,
-    "imported": _import,
+    IMPORTED: _import,
+    "worktree": _mark_worktree,
 }
 
 

@@ -4,12 +4,13 @@ A log is read line by line, never as a whole, so memory stays flat whatever its 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mas import lines
+from mas import events, lines
 from mas.errors import RefusedError
-from mas.record import CREATED, SALVAGED, Document, broken_invariant, fold
+from mas.record import CREATED, SALVAGED, WHOLE, Document, broken_invariant, fold
+from mas.session import from_document
 
 Entry = tuple[str, Mapping[str, Any]]
 """Type and data of a record that is to be written."""
@@ -31,7 +32,7 @@ class Stored:
     damage: str = ""
     """Where the log is broken; nothing is written before it was mended."""
     edited: Mapping[str, Any] | None = None
-    """Changes that another program made to the snapshot, already part of ``document``."""
+    """Changes that another program made to the snapshot: already part of ``document``, not yet of the log."""
     rejected: bool = False
     """The snapshot holds something that cannot be taken over; it is set aside, the log holds."""
     stale: bool = False
@@ -40,89 +41,139 @@ class Stored:
     """Whether the session has a log; an older program's has none."""
     newer: bool = False
     """A newer program wrote it: to be read, not written."""
+    mended: bool = False
+    """Something had to be seen to before it could be written, so what was made from it may lag behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Where reading a log came to. ``bad`` is why it stopped before the end, ``lost`` whether good lines follow."""
+    """Where reading a log came to: ``size`` bytes, whose last line has ``crc``, fold to ``document``.
+
+    ``bad`` is why it stopped before the end, ``lost`` whether whole lines follow, ``newer`` whether the line it stopped
+    at is one that only a newer program understands.
+    """
 
     document: Document | None
     size: int
     crc: str
     bad: str = ""
     lost: bool = False
+    newer: bool = False
 
 
 def replay(raws: Iterable[bytes], document: Document | None = None, size: int = 0, crc: str = lines.GENESIS) -> Replay:
     """Fold the lines of a log into a record, beginning from one that already holds the first ``size`` bytes."""
     rest = iter(raws)
-    for raw in rest:
-        try:
-            line = check(raw, document, crc)
-        except lines.BadLineError as error:
-            seq = int(document["rev"]) + 1 if document else 1
-            return Replay(document, size, crc, f"record {seq} at byte {size}: {error}", any(map(_is_line, rest)))
-        document = fold(document, line.type, line.data, line.seq, line.ts)
-        size, crc = size + len(raw), line.crc
+    try:
+        for batch, grown in appends(rest, int(document["rev"]) if document else None, crc):
+            folded = document
+            for line in batch:
+                folded = _fold(folded, line)
+            document, size, crc = folded, size + grown, batch[-1].crc
+    except lines.BadLineError as error:
+        bad = f"record {int(document['rev']) + 1 if document else 1} at byte {size}: {error}"
+        return Replay(document, size, crc, bad, any_whole(rest), isinstance(error, lines.NewerLineError))
     return Replay(document, size, crc)
 
 
-def check(raw: bytes, document: Document | None, crc: str) -> lines.Line:
-    """The line of these bytes where it is whole and follows the record; raises BadLineError where not."""
+def appends(raws: Iterable[bytes], seq: int | None, crc: str) -> Iterator[tuple[list[lines.Line], int]]:
+    """What was appended to a log after number ``seq``, whose line has that crc: the lines of each append, its bytes.
+
+    A log begins with any number; so ``seq`` is None for the first line. Raises BadLineError at the first line that is
+    not whole or does not follow, and at the end where an append was cut off between its lines.
+    """
+    batch: list[lines.Line] = []
+    size = 0
+    for raw in raws:
+        line = _follow(raw, seq, crc)
+        seq, crc, size = line.seq, line.crc, size + len(raw)
+        batch.append(line)
+        if not line.more:
+            yield batch, size
+            batch, size = [], 0
+    if batch:
+        msg = "the records that belong to it are missing"
+        raise lines.BadLineError(msg)
+
+
+def _follow(raw: bytes, seq: int | None, crc: str) -> lines.Line:
     if not raw.endswith(b"\n"):
         msg = "no end of line"
         raise lines.BadLineError(msg)
     line = lines.decode(raw)
-    if line.prev != crc or not _follows(line, document):
+    if line.prev != crc or type(line.seq) is not int or not _in_order(line, seq):
         msg = "it does not follow the record before it"
         raise lines.BadLineError(msg)
     return line
 
 
-def _follows(line: lines.Line, document: Document | None) -> bool:
-    if document is None:
-        return line.type == CREATED
-    following = int(document["rev"]) + 1
-    return line.type != CREATED and (line.seq == following or (line.type == SALVAGED and line.seq > following))
+def _in_order(line: lines.Line, seq: int | None) -> bool:
+    if seq is None:
+        return line.seq >= 1
+    return line.seq == seq + 1 or (line.type == SALVAGED and line.seq > seq)
 
 
-def _is_line(raw: bytes) -> bool:
+def _fold(document: Document | None, line: lines.Line) -> Document:
+    """A line of ours always folds; one that somebody else made may not."""
+    if (document is None) != (line.type == CREATED):
+        msg = f"a {line.type} record has no place here"
+        raise lines.BadLineError(msg)
+    try:
+        folded = fold(document, line.type, line.data, line.seq, line.ts)
+        if line.type in WHOLE:
+            from_document(folded)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msg = f"a {line.type} record that means nothing ({type(error).__name__})"
+        raise lines.BadLineError(msg) from None
+    return folded
+
+
+def any_whole(raws: Iterable[bytes]) -> bool:
+    """Whether there is a whole line among these: then what stands before them was not merely cut off."""
+    return any(map(_is_whole, raws))
+
+
+def _is_whole(raw: bytes) -> bool:
     try:
         lines.decode(raw)
-    except lines.BadLineError:
-        return False
-    return True
+    except lines.BadLineError as error:
+        return isinstance(error, lines.NewerLineError)
+    return raw.endswith(b"\n")
 
 
-def since(raws: Iterable[bytes], seq: int) -> Iterator[lines.Line]:
-    """The lines of a log after number ``seq``, up to the first that is not whole."""
-    for raw in raws:
-        if not raw.endswith(b"\n"):
-            return
-        try:
-            line = lines.decode(raw)
-        except lines.BadLineError:
-            return
-        if line.seq > seq:
-            yield line
+def extend(stored: Stored | None, entries: Sequence[Entry], now: str, seq: int = 0) -> tuple[bytes, Stored]:
+    """The bytes that a log grows by and what it then folds to; the records count together or not at all.
 
-
-def extend(stored: Stored | None, entries: Sequence[Entry], now: str) -> tuple[bytes, Stored]:
-    """The bytes that a log grows by and what it then folds to.
-
-    Raises RefusedError for a record that is too long, or one that would break a rule between status and data.
+    They are numbered on, or from ``seq``. Raises RefusedError for a record that is too long, or one that would break a
+    rule between status and data.
     """
     document = stored.document if stored and stored.logged else None
     size, crc = (stored.size, stored.crc) if stored else (0, lines.GENESIS)
-    grown = b""
-    for kind, data in entries:
-        seq = int(document["rev"]) + 1 if document else 1
-        raw = lines.encode(lines.Line(seq, now, kind, data, crc, ""))
-        document = fold(document, kind, data, seq, now)
-        grown, crc = grown + raw, lines.crc_of(raw)
+    first = seq or (int(document["rev"]) + 1 if document else 1)
+    grown: list[bytes] = []
+    for number, (kind, data) in enumerate(entries, first):
+        line = lines.Line(number, now, kind, data, crc, "", more=number - first + 1 < len(entries))
+        raw = lines.encode(line, lines.MAX_WHOLE_BYTES if kind in WHOLE else lines.MAX_BYTES)
+        document = fold(document, kind, data, number, now)
+        grown.append(raw)
+        crc = lines.crc_of(raw)
     if document is None:
         msg = "a log begins with a record"
         raise RefusedError(msg)
     if broken := broken_invariant(document):
         raise RefusedError(broken)
-    return grown, Stored(document, size + len(grown), crc)
+    raw = b"".join(grown)
+    return raw, Stored(document, size + len(raw), crc)
+
+
+def happened(log: Iterable[lines.Line]) -> Iterator[events.TimestampedEvent]:
+    """The events among the lines of a log. What was written in pieces is put together, other records are left out."""
+    pieces: list[Mapping[str, Any]] = []
+    for line in log:
+        if line.type == events.PORTION:
+            pieces.append(line.data)
+        elif line.type in events.TYPES:
+            event = events.from_log(line.type, line.data)
+            if isinstance(event, events.IterationCompleted) and pieces:
+                event, pieces = replace(event, changes=event.changes.joined(pieces)), []
+            yield events.TimestampedEvent(line.seq, line.ts, event)

@@ -111,27 +111,32 @@ class Session:
     @property
     def iteration(self) -> int:
         """The latest iteration, 0 before the first."""
-        return int(self.document.get("lifecycle", {}).get("iteration", 0))
+        return int(self._own("lifecycle").get("iteration", 0))
 
     @property
     def label(self) -> str:
         """The name a person gave it, or an empty text."""
-        return str(self.document.get("runtime", {}).get("label", ""))
+        return str(self._own("runtime").get("label", ""))
 
     @property
     def mode(self) -> str | None:
         """``isolated``, ``legacy``, or None for a session that is only a record."""
-        return self.document.get("runtime", {}).get("mode")
+        mode = self._own("runtime").get("mode")
+        return str(mode) if mode else None
 
     @property
     def parent_session_id(self) -> str | None:
         """The session this one was retried or restored from."""
-        return self.document.get("lifecycle", {}).get("parent_session_id")
+        parent = self._own("lifecycle").get("parent_session_id")
+        return str(parent) if parent else None
 
     @property
     def rev(self) -> int:
         """Number of the last record in the session's log."""
         return int(self.document.get("rev", 0))
+
+    def _own(self, part: str) -> Mapping[str, Any]:
+        return self.document.get(part) or {}
 
     def to_dict(self) -> dict[str, Any]:
         """Maestro's keys in their order; what is None is left out."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mas.config import SessionConfig
-from mas.events import IterationChanges, TimestampedEvent
+from mas.events import TimestampedEvent
+from mas.iteration import IterationChanges
 from mas.lifecycle import COARSE, Coarse, SessionStatus
 
 
@@ -99,7 +100,10 @@ class SessionMetrics:
 
 @dataclass(frozen=True, slots=True)
 class SessionProgress:
-    """How far a session is. ``duration`` leaves pauses out; ``files_changed`` are relative to the project."""
+    """How far a session is. ``duration`` leaves pauses out; ``files_changed`` are relative to the project.
+
+    ``timeout`` is how long the session's configuration lets it work; nobody ends a session for it.
+    """
 
     state: SessionState
     iterations_completed: int
@@ -109,6 +113,12 @@ class SessionProgress:
     duration: timedelta
     current_phase: str | None
     metrics: SessionMetrics = field(default_factory=SessionMetrics)
+    timeout: timedelta = timedelta(0)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the session has worked longer than its configuration lets it."""
+        return bool(self.timeout) and self.duration > self.timeout
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,18 @@
 A storage knows records and their logs; it knows neither which change is allowed nor who wants to hear of it.
 """
 
+import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Protocol
+from weakref import WeakValueDictionary
 
-from mas import events, lines, replay
+from mas import lines, replay
 from mas.config import SessionConfig
 from mas.errors import BusyError, ExistsError, NotFoundError, shorten
-from mas.paths import SessionPaths, check_session_id
+from mas.paths import SessionPaths, check_session_id, check_stored_id
 from mas.record import CREATED, Document, lifecycle_of
 from mas.replay import Entry, Stored
 from mas.states import PersistedSession, SessionCheckpoint, state_of
@@ -29,6 +32,9 @@ class SessionStorage(Protocol):
     def load(self, session_id: str) -> PersistedSession | None:
         """The whole session, None where there is none; raises DamagedError for one that cannot be read."""
 
+    def has(self, session_id: str) -> bool:
+        """Whether there is anything under that id; raises InvalidIdError where there never can be."""
+
     def list(self) -> Sequence[str]:
         """The ids of all sessions, in no order."""
 
@@ -42,7 +48,7 @@ class SessionStorage(Protocol):
         """Begin a session's log with its first record, wholly or not at all; raises ExistsError."""
 
     def read(self, session_id: str) -> Stored:
-        """What is held of a session; takes no lock. Raises NotFoundError, DamagedError."""
+        """What is held of a session, the caller's own to change; takes no lock. Raises NotFoundError, DamagedError."""
 
     def prepare(self, session_id: str, now: str) -> Stored:
         """``read``, with everything seen to that a writer must see to first; the caller holds the lock."""
@@ -51,7 +57,10 @@ class SessionStorage(Protocol):
         """Add records to the log, durably and all at once; the caller holds the lock and ``stored`` is current."""
 
     def records(self, session_id: str, since: int = 0) -> Iterator[lines.Line]:
-        """The records of the log with a number above ``since``, in order."""
+        """The records of the log with a number above ``since``, in order.
+
+        Raises NotFoundError at once, DamagedError when the place is reached where the log is broken.
+        """
 
     def position(self, session_id: str) -> int:
         """A number that grows with every record: cheap to ask again and again."""
@@ -76,7 +85,7 @@ def exists(session_id: str) -> ExistsError:
     return ExistsError(f"session {session_id} exists", hint="choose another id, or `mas resume` that one")
 
 
-def persisted(stored: Stored, log: Iterator[lines.Line], checkpoints: Sequence[SessionCheckpoint]) -> PersistedSession:
+def persisted(stored: Stored, log: Iterable[lines.Line], checkpoints: Sequence[SessionCheckpoint]) -> PersistedSession:
     """A whole session as one value."""
     document = stored.document
     config = lifecycle_of(document).get("config")
@@ -84,15 +93,10 @@ def persisted(stored: Stored, log: Iterator[lines.Line], checkpoints: Sequence[S
         document["session_id"],
         SessionConfig.from_json(config) if config else None,
         state_of(document),
-        tuple(timestamped(line) for line in log if line.type in events.TYPES),
+        tuple(replay.happened(log)),
         tuple(checkpoints),
         document,
     )
-
-
-def timestamped(line: lines.Line) -> events.TimestampedEvent:
-    """The event of a line of the log; the line's type is one of ``events.TYPES``."""
-    return events.TimestampedEvent(line.seq, line.ts, events.from_log(line.type, line.data))
 
 
 def unsaved(session: PersistedSession) -> Document:
@@ -105,9 +109,10 @@ class MemoryStorage:
 
     def __init__(self, lock_timeout: float = 10.0) -> None:
         self._logs: dict[str, list[bytes]] = {}
-        self._stored: dict[str, Stored] = {}
+        self._stored: dict[str, tuple[Stored, str]] = {}
         self._checkpoints: dict[str, dict[int, SessionCheckpoint]] = {}
-        self._locks: dict[str, threading.RLock] = {}
+        self._locks: WeakValueDictionary[str, threading.RLock] = WeakValueDictionary()
+        self._making = threading.Lock()
         self._lock_timeout = lock_timeout
 
     def save(self, session: PersistedSession) -> None:
@@ -119,9 +124,13 @@ class MemoryStorage:
 
     def load(self, session_id: str) -> PersistedSession | None:
         """See SessionStorage."""
-        if session_id not in self._stored:
+        if not self.has(session_id):
             return None
         return persisted(self.read(session_id), self.records(session_id), self.checkpoints(session_id))
+
+    def has(self, session_id: str) -> bool:
+        """See SessionStorage."""
+        return check_stored_id(session_id) in self._stored
 
     def list(self) -> Sequence[str]:
         """See SessionStorage."""
@@ -131,16 +140,17 @@ class MemoryStorage:
         """See SessionStorage."""
         with self.lock(session_id):
             self.read(session_id)
-            for table in (self._stored, self._logs, self._checkpoints):
-                table.pop(session_id, None)  # type: ignore[attr-defined]
+            del self._stored[session_id], self._logs[session_id]
+            self._checkpoints.pop(session_id, None)
 
     @contextmanager
     def lock(self, session_id: str) -> Iterator[None]:
         """See SessionStorage."""
-        held = self._locks.setdefault(session_id, threading.RLock())
+        with self._making:
+            held = self._locks.get(session_id) or self._locks.setdefault(session_id, threading.RLock())
         if not held.acquire(timeout=self._lock_timeout):
             msg = f"{session_id} is in use by another thread"
-            raise BusyError(msg)
+            raise BusyError(msg, hint="wait for it")
         try:
             yield
         finally:
@@ -150,19 +160,25 @@ class MemoryStorage:
         """See SessionStorage; a storage without directories has nothing to build."""
         del build
         session_id = check_session_id(document["session_id"])
+        raw, stored = replay.extend(None, [(CREATED, document)], now)
         with self.lock(session_id):
             if session_id in self._stored:
                 raise exists(session_id)
-            raw, stored = replay.extend(None, [(CREATED, document)], now)
-            self._logs[session_id], self._stored[session_id] = [raw], stored
-        return stored
+            self._keep(session_id, raw, stored)
+        return self.read(session_id)
+
+    def _keep(self, session_id: str, raw: bytes, stored: Stored) -> None:
+        """What is kept is text, so that nobody's later change of a document reaches it."""
+        self._logs.setdefault(session_id, []).extend(raw.splitlines(keepends=True))
+        self._stored[session_id] = replace(stored, document={}), json.dumps(stored.document)
 
     def read(self, session_id: str) -> Stored:
         """See SessionStorage."""
         try:
-            return self._stored[session_id]
-        except (KeyError, TypeError):
+            stored, text = self._stored[check_stored_id(session_id)]
+        except KeyError:
             raise not_found(session_id) from None
+        return replace(stored, document=json.loads(text))
 
     def prepare(self, session_id: str, now: str) -> Stored:
         """See SessionStorage."""
@@ -171,15 +187,15 @@ class MemoryStorage:
 
     def append(self, session_id: str, stored: Stored, entries: Sequence[Entry], now: str) -> Stored:
         """See SessionStorage."""
-        raw, grown = replay.extend(stored, entries, now)
-        self._logs[session_id] += raw.splitlines(keepends=True)
-        self._stored[session_id] = grown
-        return grown
+        self.read(session_id)
+        self._keep(session_id, *replay.extend(stored, entries, now))
+        return self.read(session_id)
 
     def records(self, session_id: str, since: int = 0) -> Iterator[lines.Line]:
         """See SessionStorage."""
         self.read(session_id)
-        return replay.since([*self._logs[session_id]], since)
+        decoded = map(lines.decode, [*self._logs[session_id]])
+        return (line for line in decoded if line.seq > since)
 
     def position(self, session_id: str) -> int:
         """See SessionStorage."""
@@ -188,12 +204,15 @@ class MemoryStorage:
     def put_checkpoint(self, session_id: str, checkpoint: SessionCheckpoint) -> None:
         """See SessionStorage."""
         self.read(session_id)
-        self._checkpoints.setdefault(session_id, {})[checkpoint.seq] = checkpoint
+        snapshot = json.loads(json.dumps(checkpoint.state_snapshot))
+        self._checkpoints.setdefault(session_id, {})[checkpoint.seq] = replace(checkpoint, state_snapshot=snapshot)
 
     def checkpoints(self, session_id: str) -> Sequence[SessionCheckpoint]:
         """See SessionStorage."""
+        self.read(session_id)
         return [checkpoint for _, checkpoint in sorted(self._checkpoints.get(session_id, {}).items())]
 
     def drop_checkpoint(self, session_id: str, seq: int) -> None:
         """See SessionStorage."""
+        self.read(session_id)
         self._checkpoints.get(session_id, {}).pop(seq, None)

@@ -1,0 +1,120 @@
+"""Where a session's work happens, its project or a git worktree of its own, and what an iteration changes there.
+
+What is made is remembered in the record; what git cannot tell is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mas import changes, worktrees
+from mas.config import ExecutionMode
+from mas.errors import MasError, RefusedError
+from mas.events import Completed, IterationCompleted, IterationStarted, SessionEvent
+from mas.iteration import CommitInfo, IterationChanges
+from mas.record import Document, lifecycle_of, options_of
+
+
+def wanted_worktree(document: Document) -> str | None:
+    """The branch of the worktree that a session is to have, None where it works in the project itself."""
+    config = lifecycle_of(document).get("config") or {}
+    return ExecutionMode.from_json(config.get("execution_mode")).worktree
+
+
+def worktree_of(document: Document) -> Mapping[str, Any] | None:
+    """What is remembered of a session's worktree: path, branch, original_branch, base and repo."""
+    found = lifecycle_of(document).get("worktree")
+    return found if isinstance(found, Mapping) else None
+
+
+def place_of(document: Document) -> Path:
+    """Where the work happens: the worktree, or the project."""
+    worktree = worktree_of(document)
+    if worktree:
+        return Path(worktree["path"])
+    config = lifecycle_of(document).get("config") or {}
+    return Path(config.get("project_path") or (document.get("git_context") or {}).get("repo_root") or ".")
+
+
+def add_worktree(document: Document, path: Path, branch: str) -> dict[str, Any]:
+    """Make the worktree; the data of its record. Raises what ``worktrees.add`` raises, and then there is none."""
+    repo = place_of(document)
+    made = worktrees.add(repo, path, branch)
+    return {
+        "path": str(made.path),
+        "branch": made.branch,
+        "original_branch": made.original_branch,
+        "base": made.base_commit,
+        "repo": str(repo),
+    }
+
+
+def remove_worktree(document: Document, *, force: bool) -> None:
+    """Remove the worktree where there is one; what is only there is not thrown away without ``force``."""
+    worktree = worktree_of(document)
+    if worktree is None:
+        return
+    try:
+        worktrees.remove(Path(worktree["repo"]), Path(worktree["path"]), force=force)
+    except (MasError, OSError):
+        if not force:
+            raise
+
+
+ASKING = frozenset({IterationStarted, IterationCompleted, Completed})
+"""The events before which git may have something to say."""
+
+
+def asked(
+    document: Document, event: SessionEvent, exclude: Sequence[Path] = ()
+) -> tuple[SessionEvent, Mapping[str, Any]]:
+    """The event with what git says about it, and what is to be written beside it. Takes long; not to be called locked.
+
+    Raises RefusedError where the work of a session that completes cannot be merged as it asks for.
+    """
+    match event:
+        case IterationStarted() if options_of(document).get("collect_metrics"):
+            return event, _marked(document, exclude)
+        case IterationCompleted(changes) if changes == IterationChanges():
+            return replace(event, changes=_measured(document) or changes), {}
+        case Completed() if options_of(document).get("auto_merge"):
+            return event, _merged(document)
+    return event, {}
+
+
+def _merged(document: Document) -> dict[str, Any]:
+    """Fast-forward the branch that the session's worktree began from; nothing else is ever merged."""
+    worktree = worktree_of(document)
+    if worktree is None:
+        return {}
+    repo, path, branch = Path(worktree["repo"]), Path(worktree["path"]), worktree["branch"]
+    if not worktree["original_branch"]:
+        msg = f"session {document['session_id']}: no branch was checked out to merge {branch} into"
+        raise RefusedError(msg, hint=f"merge it by hand: git merge {branch}")
+    if path.is_dir() and worktrees.is_dirty(path):
+        msg = f"the worktree of session {document['session_id']} holds changes that are not committed"
+        raise RefusedError(msg, hint=f"commit them: git -C {path} commit")
+    return {"merged": worktrees.fast_forward(repo, worktree["original_branch"], branch)}
+
+
+def _marked(document: Document, exclude: Sequence[Path]) -> dict[str, Any]:
+    """How the work stands; where git cannot tell, the iteration goes unmeasured."""
+    try:
+        return {"mark": [*changes.mark(place_of(document), exclude)]}
+    except (MasError, OSError):
+        return {}
+
+
+def _measured(document: Document) -> IterationChanges | None:
+    """What changed since the open iteration began; None where no mark was made or git cannot tell."""
+    stored = lifecycle_of(document).get("mark")
+    if not stored:
+        return None
+    try:
+        commit, tree, time, exclude = stored
+        found = changes.since(place_of(document), changes.Mark(commit, tree, time, tuple(exclude)))
+    except (MasError, OSError, ValueError, TypeError):
+        return None
+    commits = tuple(CommitInfo(*one) for one in found.commits)
+    return IterationChanges(found.files, found.lines_added, found.lines_removed, (), commits)
