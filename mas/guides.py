@@ -35,14 +35,16 @@ def check(template: trees.Tree) -> None:
 
 def hand_out(team: Team, place: SessionPaths) -> None:
     """Put into each agent's directory its guides from the ``workflows/`` of the same place."""
-    names = [path.name for path in place.workflows.iterdir()]
+    unit, workflows = place.unit, place.workflows
+    names = os.listdir(workflows)  # noqa: PTH208  names are all that is wanted
     texts: dict[str, bytes] = {}
     for agent in team.agents:
+        directory = unit / agent.id
         for name, copy in guides_of(agent, names):
-            target = place.unit / agent.id / copy
+            target = directory / copy
             if not os.path.lexists(target):
                 if name not in texts:
-                    texts[name] = trees.read_small(place.workflows / name)
+                    texts[name] = trees.read_small(workflows / name)
                 write(target, texts[name])
 
 
