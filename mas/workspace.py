@@ -24,6 +24,9 @@ OWN = "project"
 """What the root's own ``unit/`` and ``workflows/`` are called as a template."""
 
 _TEAM_FILE = "team.toml"
+PROGRAMS = "bin"
+"""Directory of a session that holds ``mas`` and nothing else."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _AGENT_ID = re.compile(r"[0-9]{2}", re.ASCII)
 
@@ -163,8 +166,18 @@ def session_environment(place: Place, environ: Mapping[str, str]) -> dict[str, s
     if place.socket:
         variables["MAS_TMUX_SOCKET"] = place.socket
     if place.program:
-        variables["PATH"] = search_path(place.program.parent, environ.get("PATH", os.defpath))
+        variables["PATH"] = search_path(place.paths.directory / PROGRAMS, environ.get("PATH", os.defpath))
     return variables
+
+
+def offer_program(paths: SessionPaths, program: Path | None) -> None:
+    """Put ``mas`` where the PATH of the session's panes begins; its own directory may hold other programs as well."""
+    place = paths.directory / PROGRAMS
+    if program is None or (place / program.name).resolve() == program.resolve():
+        return
+    place.mkdir(mode=0o755, exist_ok=True)
+    (place / program.name).unlink(missing_ok=True)
+    (place / program.name).symlink_to(program.resolve())  # it may itself be what another session offers
 
 
 def agent_environment(place: Place, agent: Agent, unit: str) -> dict[str, str]:

@@ -402,7 +402,7 @@ def test_another_tmux_server_and_the_program_are_told(root: Root) -> None:
     place = Place(ID, "mas-0f0f0f0f", root, "isolated", "/run/x", Path("/opt/mas/bin/mas"))
     variables = workspace.session_environment(place, {"PATH": "/usr/bin:/opt/mas/bin:/bin"})
     assert variables["MAS_TMUX_SOCKET"] == "/run/x"
-    assert variables["PATH"] == "/opt/mas/bin:/usr/bin:/bin"
+    assert variables["PATH"] == f"{place.paths.directory}/bin:/usr/bin:/opt/mas/bin:/bin"
     assert workspace.session_environment(place, {})["PATH"] == f"/opt/mas/bin:{os.defpath}"
 
 
@@ -425,3 +425,19 @@ def test_no_variable_of_a_session_reaches_what_it_starts(place: Place) -> None:
 def test_a_directory_with_a_colon_cannot_stand_in_a_path() -> None:
     assert search_path(Path("/a:b"), "/bin") == "/bin"
     assert search_path(Path("/a b"), "/bin::/a b") == "/a b:/bin:"
+
+
+def test_panes_find_mas_in_a_directory_that_holds_nothing_else(root: Root, tmp_path: Path) -> None:
+    paths = root.session("11111111-2222-4333-8444-555555555555")
+    paths.directory.mkdir(parents=True)
+    program = tmp_path / "environment" / "bin" / "mas"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    for _ in range(2):
+        workspace.offer_program(paths, program)
+        assert [*(paths.directory / "bin").iterdir()] == [paths.directory / "bin" / "mas"]
+        assert (paths.directory / "bin" / "mas").resolve() == program
+    moved = program.rename(tmp_path / "mas")
+    workspace.offer_program(paths, moved)
+    assert (paths.directory / "bin" / "mas").resolve() == moved
+    workspace.offer_program(paths, None)
