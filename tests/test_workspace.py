@@ -403,7 +403,7 @@ def test_another_tmux_server_and_the_program_are_told(root: Root) -> None:
     variables = workspace.session_environment(place, {"PATH": "/usr/bin:/opt/mas/bin:/bin"})
     assert variables["MAS_TMUX_SOCKET"] == "/run/x"
     assert variables["PATH"] == f"{place.paths.directory}/bin:/usr/bin:/opt/mas/bin:/bin"
-    assert workspace.session_environment(place, {})["PATH"] == f"/opt/mas/bin:{os.defpath}"
+    assert workspace.session_environment(place, {})["PATH"] == f"{place.paths.directory}/bin:{os.defpath}"
 
 
 def test_an_agent_is_told_who_and_where_it_is(root: Root, place: Place) -> None:
