@@ -1,0 +1,45 @@
+"""What the routes work with: the one ``Mas`` of this server, its threads, its feeds, its keys."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from mas.api.config import ServeConfig
+from mas.api.feed import Feeds
+from mas.api.keys import Keys
+from mas.api.refusals import HttpError
+from mas.api.work import Work
+from mas.app import Mas
+from mas.errors import AmbiguousError, NotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Everything of one server. What ``mas`` does blocks, and belongs into ``work``."""
+
+    mas: Mas
+    config: ServeConfig
+    work: Work
+    feeds: Feeds
+    keys: Keys
+
+    def resolve(self, name: str) -> str:
+        """The id of the session that is named; raises HttpError where there is none. Blocks."""
+        try:
+            return self.mas.resolve(name)
+        except AmbiguousError:
+            raise
+        except NotFoundError as error:
+            raise no_session(name, error) from error
+
+
+def no_session(name: str, error: NotFoundError) -> HttpError:
+    """The answer where a session is named that is not there."""
+    details = {"sessionId": name[:128]}
+    return HttpError(404, "not_found", "Session not found", hint=error.hint, details=details)
+
+
+def here(request: Request) -> Here:
+    """The server that a request reached."""
+    found: Here = request.app.state.here
+    return found
