@@ -8,7 +8,7 @@ from typing import Any
 
 from mas.errors import MasError
 from mas.fields import MERGED, PARTS, check_part
-from mas.lifecycle import COARSE, Coarse, SessionStatus, check_coarse
+from mas.lifecycle import COARSE, Coarse, SessionStatus, check_reachable
 from mas.record import Document, broken_invariant, lifecycle_of
 from mas.session import from_document
 from mas.values import check_json, check_text
@@ -110,4 +110,4 @@ def _check(base: Document, adopted: Document, changed: Mapping[str, Any]) -> Non
     for name in PARTS.keys() & changed.keys():
         check_part(name, changed[name], partial=name in MERGED)
     if adopted["status"] != base["status"]:
-        check_coarse(SessionStatus(base["status"]), SessionStatus(adopted["status"]))
+        check_reachable(SessionStatus(base["status"]), SessionStatus(adopted["status"]))

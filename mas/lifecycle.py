@@ -128,5 +128,15 @@ def check_coarse(current: SessionStatus, wanted: SessionStatus) -> None:
         raise RefusedError(msg, hint="a session that has ended stays ended" if current in TERMINAL else None)
 
 
+def check_reachable(current: SessionStatus, wanted: SessionStatus) -> None:
+    """Raise RefusedError where no number of changes of the coarse table leads from one status to the other."""
+    reached = list(COARSE_TRANSITIONS[COARSE[current]])
+    for coarse in reached:
+        reached += [following for following in COARSE_TRANSITIONS[coarse] if following not in reached]
+    if wanted is not current and COARSE[wanted] not in reached:
+        msg = f"a session that is {current} never becomes {wanted}"
+        raise RefusedError(msg)
+
+
 def _unknown_word(what: str, value: object, words: type[StrEnum]) -> RefusedError:
     return RefusedError(f"unknown {what} {shorten(value)}", hint=f"one of: {', '.join(word.value for word in words)}")

@@ -63,10 +63,11 @@ def encode(line: Line, limit: int = MAX_BYTES) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"the data of a {line.type} record is no plain JSON: {type(error).__name__}"
         raise RefusedError(msg, hint="use text, finite numbers, booleans, lists and tables") from None
-    if len(body) + _SUFFIX > limit:
-        msg = f"a {line.type} record of {len(body)} bytes is longer than {limit}"
+    raw = b'%b%b%08x"}\n' % (body[:-1], _CRC_MEMBER, crc32(body))
+    if len(raw) > limit:
+        msg = f"a {line.type} record of {len(raw)} bytes is longer than {limit}"
         raise RefusedError(msg, hint="put the text into a file of the workspace and record its path")
-    return b'%b,"crc":"%08x"}\n' % (body[:-1], crc32(body))
+    return raw
 
 
 def end_of(crc: str) -> bytes:

@@ -16,7 +16,7 @@ LOG = "events.jsonl"
 SNAPSHOT = "metadata.json"
 
 _BLOCK = 16 * 1024
-_LONGEST = lines.MAX_WHOLE_BYTES + 1
+_LONGEST = lines.MAX_WHOLE_BYTES
 
 
 def read(fd: int, session_id: str) -> Stored:

@@ -284,5 +284,5 @@ def broken_invariant(document: Document) -> str | None:
     )
     for wanted, present, what in pairs:
         if wanted != present:
-            return f"a {document['status']} session {'has' if present else 'lacks'} {what}"
+            return f"a session that is {document['status']} {'has' if present else 'lacks'} {what}"
     return None

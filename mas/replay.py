@@ -136,8 +136,10 @@ def any_whole(raws: Iterable[bytes]) -> bool:
 def _is_whole(raw: bytes) -> bool:
     try:
         lines.decode(raw)
-    except lines.BadLineError as error:
-        return isinstance(error, lines.NewerLineError)
+    except lines.NewerLineError:
+        pass
+    except lines.BadLineError:
+        return False
     return raw.endswith(b"\n")
 
 
