@@ -17,7 +17,7 @@ from mas import definitions, fields, files, launch, naming, profiles, settings, 
 from mas.clock import new_id
 from mas.config import SessionConfig
 from mas.errors import CapacityError, DamagedError, ExistsError, NotFoundError, RefusedError
-from mas.paths import SessionPaths, check_session_id
+from mas.paths import Root, SessionPaths, check_session_id
 from mas.record import Document, runtime_of
 from mas.team import Team
 
@@ -124,16 +124,16 @@ def intent(mas: "Mas", session_id: str, seen: tmux.Seen, *, up: bool, name: str 
 
 
 def free_id(mas: "Mas", seen: tmux.Seen) -> str:
-    """A new id whose beginning nobody has: neither a session, one in the making or in the trash, nor tmux."""
-    places = (mas.root.sessions, mas.root.staging, mas.root.trash)
-    taken = {f"{naming.PREFIX}{name[:8]}" for place in places for name in _names(place)}
-    return naming.free_id((new_id() for _ in range(16)), taken | {one.name for one in seen.sessions})
+    """A new id that begins like nobody else's, neither a session's here nor in tmux."""
+    taken = {f"{naming.PREFIX}{name[:8]}" for name in ids_in(mas.root)} | {one.name for one in seen.sessions}
+    return naming.free_id((new_id() for _ in range(16)), taken)
 
 
-def _names(place: Path) -> list[str]:
-    with suppress(FileNotFoundError):
-        return os.listdir(place)  # noqa: PTH208  names are all we want
-    return []
+def ids_in(root: Root) -> Iterator[str]:
+    """The names of sessions, of those that are being made, and of the removed; others may be among them."""
+    for place in (root.sessions, root.staging, root.trash):
+        with suppress(FileNotFoundError):
+            yield from os.listdir(place)  # noqa: PTH208  names are all we want
 
 
 def _given_id(mas: "Mas", wanted: str, seen: tmux.Seen) -> str:

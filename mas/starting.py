@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mas import events, files, guard, launch, planning, stopping, tmux, watching, workspace
-from mas.errors import MasError, NotFoundError, RefusedError
+from mas.errors import MasError, NotFoundError, RefusedError, explaining
 from mas.paths import SessionPaths
 from mas.planning import StartOptions, StartPlan, stored_team
 from mas.record import Document, runtime_of
@@ -74,7 +74,9 @@ def _build(made: StartPlan, staged: SessionPaths) -> None:
 
 def bring_up(mas: "Mas", wanted: launch.LaunchPlan) -> Session:
     """Build a team in tmux and record that it is up; the caller holds the lock and has recorded the intent."""
-    workspace.offer_program(mas.root.session(wanted.session_id), mas.program)
+    paths = mas.root.session(wanted.session_id)
+    with explaining(paths.directory):
+        workspace.offer_program(paths, mas.program)
     launched = tmux.launch(mas.server, wanted)
     seen = {
         "id": launched.tmux_id,
