@@ -1,0 +1,211 @@
+# shellcheck shell=bash
+#
+# Where mas keeps its sessions, read without starting any process, and the one door through which they are changed.
+#
+# The other files of this directory source this one; there is nothing in it for scripts to call. A function that finds
+# something says it in __mas_reply, because a command substitution would be a process.
+
+if [ -z "${BASH_VERSION-}" ]; then
+    echo "mas: lib/state.sh is for bash" >&2
+    return 1
+fi
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+    echo "mas: lib/state.sh needs bash 4.4 or later, this is $BASH_VERSION" >&2
+    return 1
+fi
+# An array never comes in by the environment, so a mark in one was made by this shell.
+[[ -z ${__mas_loaded[1]-} ]] || return 0
+
+__mas_lib=${BASH_SOURCE[0]}
+[[ $__mas_lib == */* ]] || __mas_lib=./$__mas_lib
+[[ $__mas_lib == /* ]] || __mas_lib=$PWD/$__mas_lib
+__mas_lib=${__mas_lib%/*}
+
+# Written out, because a range like a-z means other letters in some locales.
+__mas_letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-
+__mas_special=$'\'"\\ \t\r\n'
+
+__mas_complain() { # <text>
+    printf 'mas: %s\n' "$1" >&2
+}
+
+# --- where ---
+
+__mas_named_root() { # __mas_reply becomes the root that a variable names, as it names it
+    local name
+    for name in MAS_ROOT MAS_WORKSPACE_ROOT MAS_PROJECT_ROOT PROJECT_ROOT; do
+        __mas_reply=${!name-}
+        [[ -z $__mas_reply ]] || return 0
+    done
+    return 1
+}
+
+__mas_root() { # __mas_reply becomes the root: the named one, the project around us, or the user's own
+    local place=$PWD
+    ! __mas_named_root || return 0
+    while [[ ! -f $place/.masrc && ! -f $place/sessions/.sessions.index ]]; do
+        if [[ -z $place ]]; then
+            __mas_reply=${XDG_DATA_HOME:-~/.local/share}/mas
+            [[ $OSTYPE != darwin* ]] || __mas_reply=~/Library/Application\ Support/mas
+            return 0
+        fi
+        place=${place%/*}
+    done
+    __mas_reply=${place:-/}
+}
+
+__mas_same() { # <root> <root>: whether both are the same directory; one that is not there yet goes by its name
+    [[ $1 == "$2" || $1 -ef $2 ]]
+}
+
+__mas_session_directory() { # <id or directory>: __mas_reply becomes the session's directory, whether or not it is there
+    case $1 in
+        */*) __mas_reply=${1%/} ;;
+        '' | -* | *[!"$__mas_letters"]*) return 1 ;;
+        *)
+            __mas_root
+            __mas_reply=${__mas_reply%/}/sessions/$1
+            ;;
+    esac
+}
+
+# --- files of assignments: .session, .mas_session, .masrc ---
+
+# Agents work beside these files and could write anything into them, so they are read, never sourced.
+__mas_assignments() { # <file>: fills __mas_values with what its plain assignments say; 1 where it is no regular file
+    local line text='' key
+    local -a lines=()
+    __mas_values=()
+    [[ -f $1 && -r $1 ]] && mapfile -t lines <"$1" || return 1
+    for line in "${lines[@]}"; do
+        [[ -n $text || $line != '#'* ]] || continue
+        text+=${text:+$'\n'}$line
+        key=${text%%=*}
+        if [[ $text == ?*=* && $key != *[!"$__mas_letters"]* ]]; then
+            __mas_unquote "${text#*=}" || continue # a value with a line break in it goes on
+            __mas_values["$key"]=$__mas_reply
+        fi
+        text=''
+    done
+}
+
+__mas_read_session() { # <directory>: fills __mas_values from its .session; 1 where it has none, or another session's
+    [[ ! -L $1/.session ]] && __mas_assignments "$1/.session" || return 1
+    __mas_reply=$1
+    [[ ${__mas_values[SESSION_ID]-} == "${1##*/}" ]]
+}
+
+__mas_unquote() { # <text>: __mas_reply becomes the one word a shell makes of it, or all of it where that is not one
+    local rest=${1#"${1%%[!$' \t\r']*}"} word='' part
+    rest=${rest%"${rest##*[!$' \t\r']}"}
+    __mas_reply=$1
+    [[ -n $rest ]] || return 0
+    while [[ -n $rest ]]; do
+        case $rest in
+            \'*\'*)
+                part=${rest#\'}
+                rest=${part#*\'}
+                part=${part%%\'*}
+                ;;
+            \"*\"*)
+                part=${rest#\"}
+                rest=${part#*\"}
+                part=${part%%\"*}
+                ;;
+            \\?*)
+                part=${rest:1:1}
+                rest=${rest:2}
+                ;;
+            ["$__mas_special"]*)
+                [[ $1 != [\'\"]* || $rest != [\'\"]* ]] # 1 where what was quoted from the start has no end
+                return
+                ;;
+            *)
+                part=${rest%%["$__mas_special"]*}
+                rest=${rest#"$part"}
+                ;;
+        esac
+        word+=$part
+    done
+    __mas_reply=$word
+}
+
+# --- .sessions.index ---
+
+__mas_rows() { # <word>: fills __mas_found with the rows whose id begins with it, or that have it for tmux name or label
+    local line
+    local -a lines=()
+    __mas_found=()
+    __mas_root
+    [[ -n $1 && -f $__mas_reply/sessions/.sessions.index ]] || return 1
+    mapfile -t lines <"$__mas_reply/sessions/.sessions.index" || return 1
+    for line in "${lines[@]}"; do
+        case $line in
+            "{\"sessionId\":\"$1"* | '{"sessionId":"'*"\",\"tmuxSession\":\"$1\","* | \
+                '{"sessionId":"'*"\",\"label\":\"$1\","*) __mas_found+=("$line") ;;
+        esac
+    done
+    ((${#__mas_found[@]} > 0))
+}
+
+__mas_value() { # <row> <key>: __mas_reply becomes the plain word or number that the row has for it
+    __mas_reply=''
+    [[ $1 == *"\"$2\":"* ]] || return 1
+    __mas_reply=${1#*"\"$2\":"}
+    __mas_reply=${__mas_reply#\"}
+    __mas_reply=${__mas_reply%%[\",\}]*}
+}
+
+__mas_find() { # <id, its beginning, tmux name, label, or directory>: __mas_values and, in __mas_reply, the directory of the
+    # one session that is meant; 1 where there is none, or several
+    local row word=${1-}
+    local -a __mas_found=() active=()
+    if __mas_session_directory "$word" && __mas_read_session "$__mas_reply"; then
+        return 0
+    fi
+    [[ $word != */* && ${#word} -ge 4 ]] && __mas_rows "$word" || return 1
+    if ((${#__mas_found[@]} > 1)); then # a tmux name is used again once its session is stopped
+        for row in "${__mas_found[@]}"; do
+            [[ $row != *"\"tmuxSession\":\"$word\",\"status\":\"active\""* ]] || active+=("$row")
+        done
+        __mas_found=("${active[@]}")
+    fi
+    ((${#__mas_found[@]} == 1)) || return 1
+    __mas_value "${__mas_found[0]}" sessionId
+    __mas_session_directory "$__mas_reply" && __mas_read_session "$__mas_reply"
+}
+
+# --- changing ---
+
+__mas_program() { # __mas_reply becomes the program mas
+    local place
+    local -a places=("$__mas_lib/../scripts/mas" "$__mas_lib/../../../bin/mas" "$__mas_lib/../../../../../../bin/mas" mas)
+    [[ -z ${MAS_BIN-} ]] || places=("$MAS_BIN")
+    for place in "${places[@]}"; do
+        [[ $place == */* ]] || place=$(type -P -- "$place") || continue
+        __mas_reply=$place
+        [[ ! -f $place || ! -x $place ]] || return 0
+    done
+    __mas_complain 'the program mas was not found; set MAS_BIN to where it is'
+    return 127
+}
+
+__mas_call() { # <verb> <word>...: run mas for the root of this shell
+    local verb=$1 program
+    shift
+    __mas_program || return
+    program=$__mas_reply
+    if __mas_named_root; then
+        set -- --root "$__mas_reply" "$@"
+    fi
+    "$program" "$verb" "$@"
+}
+
+__mas_run() { # <verb> <word>...: the same, without the caller's stdin
+    __mas_call "$@" </dev/null
+}
+
+__mas_loaded[1]=state
+if [[ ${DEBUG_MODULES-} == 1 ]]; then
+    echo 'Loaded state.sh'
+fi
