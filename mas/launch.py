@@ -48,7 +48,7 @@ stty sane -icanon -echo min 0 time 1
 cat >/dev/null
 stty sane
 printf '\0337\033[r\0338\033[0m\033(B\033>\033[4l\033[?1l\033[?7h\033[?25h\033[>4m'
-printf '\033[?1000l\033[?1002l\033[?1003l\033[?1004l\033[?1005l\033[?1006l\033[?2004l'
+printf '\033[?1000l\033[?1004l\033[?1005l\033[?1006l\033[?2004l'
 printf '\r\nmas: agent %s has ended (exit %s); this is a shell now\r\n' "$agent" "$code"
 trap - INT QUIT TERM
 exec "${SHELL:-/bin/sh}"
@@ -263,8 +263,7 @@ def _window(plan: LaunchPlan, window: WindowPlan) -> Iterator[bytes]:
     else:
         yield _command("new-window", "-t", f"={plan.name}:", "-n", window.name, *_pane(plan, first))
         yield from _stamp(first)
-    yield _command("set-option", "-w", "-t", place, "automatic-rename", "off")
-    yield _command("set-option", "-w", "-t", place, "allow-rename", "off")
+    yield _command("set-option", "-w", "-t", place, "allow-rename", "off")  # `-n` has ended the automatic ones
     for pane in others:
         beside = ("-t", corner) if pane is others[0] else ()
         yield _command("split-window", *beside, *_pane(plan, pane))

@@ -139,7 +139,7 @@ def test_none_of_a_launch_survives_and_all_of_another_does(tmux_socket: Path, tm
     argv = (sys.executable, "-c", STUBBORN, str(out))
     plan = teams.plan(tmp_path / "one", {"meta": 1, "design": 2}, argv)
     launched = tmux.launch(server, plan)
-    other = teams.plan(tmp_path / "two", {"meta": 2}, session_id="other", name="mas-other", nonce="f" * 16)
+    other = teams.plan(tmp_path / "two", {"meta": 2}, session_id="other", name="mas-other", nonce=f"{teams.NONCE}0")
     tmux.launch(server, other)
     names = [f"{agent}-{kind}" for agent in launched.panes for kind in ("agent", "setsid", "orphan")]
     stubborn = [read_pid(out / name, wait_until) for name in names]
@@ -148,11 +148,11 @@ def test_none_of_a_launch_survives_and_all_of_another_does(tmux_socket: Path, tm
     panes = [pane.pid for pane in tmux.panes(server, launched.tmux_id, plan.session_id)]
     members = processes.descendants(panes)
     tmux.end(server, launched.tmux_id, plan.session_id)
-    assert all(alive(process) for process in stubborn)
+    assert [process for process in stubborn if not alive(process)] == []
     assert processes.end(members, plan.marker, grace=0.2) == processes.Ended((), (), ())
-    assert not any(alive(process) for process in stubborn)
+    assert [process for process in stubborn if alive(process)] == []
     assert processes.carriers(plan.marker) == frozenset()
-    assert all(alive(process) for process in bystanders)
+    assert [process for process in bystanders if not alive(process)] == []
     assert processes.is_tmux_server(at(launched.server_pid))
 
 

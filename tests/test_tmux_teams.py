@@ -91,17 +91,35 @@ def test_whoever_attaches_sees_the_first_agent(server: Server, tmux_socket: Path
     assert active.split() == ["00", "10", "20", "30"]
 
 
+def test_each_window_has_its_layout(server: Server, tmux_socket: Path, directory: Path) -> None:
+    plan = teams.plan(directory, {"meta": 3, "design": 3, "development": 3})
+    layouts = ("even-horizontal", "even-vertical", "main-vertical")
+    windows = tuple(replace(window, layout=layout) for window, layout in zip(plan.windows, layouts, strict=True))
+    tmux.launch(server, replace(plan, windows=windows))
+    form = (
+        "#{@mas_agent} #{?pane_at_left,left,} #{?pane_at_right,right,} #{?pane_at_top,top,} #{?pane_at_bottom,bottom,}"
+    )
+    assert [" ".join(line.split()) for line in panes_of(plan, tmux_socket, form)] == [
+        "00 left top bottom", "01 top bottom", "02 right top bottom",
+        "10 left right top", "11 left right", "12 left right bottom",
+        "20 left top bottom", "21 right top", "22 right bottom",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("conf", HOSTILE.values(), ids=HOSTILE.keys())
 def test_it_holds_under_the_users_configuration(
     server: Server, tmux_socket: Path, directory: Path, wait_until: Wait, conf: str
 ) -> None:
     teams.start_server(tmux_socket, f"set -g exit-empty on\n{conf}")
-    plan = teams.plan(directory)
+    plan = teams.plan(directory, {"meta": 2, "design": 4, "development": 3})
     launched = tmux.launch(server, plan)
-    ours = [pane for pane in seen_panes(plan, server) if pane.agent_id]
-    assert [(pane.window, pane.agent_id) for pane in ours] == [
-        (window.name, pane.agent_id) for window in plan.windows for pane in window.panes
-    ]
+    seen = seen_panes(plan, server)
+    ours = [pane for pane in seen if pane.agent_id]
+    found = [(pane.window, pane.agent_id) for pane in ours]
+    wanted = [(window.name, pane.agent_id) for window in plan.windows for pane in window.panes]
+    assert sorted(found) == sorted(wanted)
+    if len(seen) == len(ours):  # where a hook adds panes, it also decides about places
+        assert found == wanted
     assert {pane.agent_id: pane.pane_id for pane in ours} == launched.panes
     for agent_id, pid in agents_of(plan, server, wait_until).items():
         assert teams.environment(pid)["MAS_AGENT_ID"] == agent_id

@@ -44,6 +44,11 @@ class Pane:
     def shows(self, text: str) -> None:
         self.wait(lambda: text in self.screen, what=lambda: f"{text!r} on the screen, which shows {self.screen!r}")
 
+    def echoes(self) -> None:
+        """Wait for ``cat``: the terminal shows what was typed once, the agent a second time."""
+        self.keys("typed", "Enter")
+        self.shows("typed\ntyped")
+
     def ended(self) -> str:
         """Wait for the shell that comes after the agent; the exit code that the pane was given."""
         self.shows("this is a shell now")
@@ -111,12 +116,14 @@ def test_the_path_is_the_one_meant_for_the_pane(pane: Pane, tmp_path: Path) -> N
 
 
 def test_interrupt_ends_the_agent_and_not_the_pane(pane: Pane) -> None:
-    pane.run("cat").keys("typed", "C-c")
+    pane.run("cat").echoes()
+    pane.keys("C-c")
     assert pane.ended() == "130"
 
 
 def test_quit_ends_the_agent_and_not_the_pane(pane: Pane) -> None:
-    pane.run("cat").keys("typed", "C-\\")
+    pane.run("cat").echoes()
+    pane.keys("C-\\")
     assert pane.ended() == "131"
 
 
@@ -128,7 +135,8 @@ def test_interrupt_is_the_agents_to_handle(pane: Pane) -> None:
 
 
 def test_an_agent_cannot_be_left_stopped(pane: Pane) -> None:
-    pane.run("cat").keys("before", "Enter", "C-z")
+    pane.run("cat").echoes()
+    pane.keys("C-z")
     pane.keys("after", "Enter", "C-d")
     assert pane.ended() == "0"
     assert pane.screen.count("after") == 2
@@ -146,6 +154,8 @@ def test_the_terminal_is_usable_after_an_agent_that_was_killed_while_it_drew(pan
     assert "GARBAGE" not in pane.screen
     fields = "alternate_on", "mouse_any_flag", "cursor_flag", "keypad_flag", "keypad_cursor_flag", "insert_flag"
     assert [pane.show(field) for field in fields] == ["0", "0", "1", "0", "0", "0"]
+    pane.keys("clear; stty -a | grep -o -w -e -icanon -e -echo -e icanon -e echo", "Enter")
+    pane.shows("icanon\necho")
     height = int(pane.show("pane_height"))
     assert (pane.show("scroll_region_upper"), pane.show("scroll_region_lower")) == ("0", str(height - 1))
 
@@ -178,8 +188,7 @@ def test_the_pane_becomes_the_users_shell(pane: Pane) -> None:
 
 def test_the_file_of_an_earlier_launch_is_gone_while_the_agent_runs(pane: Pane) -> None:
     pane.file.write_text("9\n")
-    pane.run("cat").keys("typed", "Enter")
-    pane.shows("typed\ntyped")
+    pane.run("cat").echoes()
     assert not pane.file.exists()
 
 
@@ -187,6 +196,7 @@ def test_a_session_without_a_directory_for_it_has_no_file(pane: Pane) -> None:
     shutil.rmtree(pane.directory)
     assert pane.run("sh", "-c", "exit 4").ended() == "4"
     assert not pane.directory.exists()
+    assert str(pane.directory) not in pane.screen
 
 
 def test_a_shell_that_was_killed_gives_the_terminal_back(pane: Pane) -> None:

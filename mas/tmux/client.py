@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ _SOCKET_LENGTH = 107
 _SESSION_ID = re.compile(r"\$[0-9]+", re.ASCII)
 _PANE_ID = re.compile(r"%[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
 _GONE = ("can't find session", "can't find pane", "no current target")
 
 
@@ -44,7 +46,7 @@ class Server:
 def call(server: Server, *words: str, stdin: bytes = b"", timeout: float = proc.DEFAULT_TIMEOUT) -> proc.Result:
     """Run one client and return how it ended.
 
-    A server that was just going away has done nothing of what it was told, so in that case a second one is run.
+    A server that is just going away has done nothing of what it was told, so it is told again once it is gone.
     """
     if "/" in server.socket and len(os.fsencode(server.socket)) > _SOCKET_LENGTH:
         raise RefusedError(
@@ -52,10 +54,12 @@ def call(server: Server, *words: str, stdin: bytes = b"", timeout: float = proc.
             + shorten(server.socket),
             hint=f"set {SOCKET_VARIABLE} to a shorter path",
         )
-    result = proc.run([*server.argv, *words], stdin=stdin, env=_environment(server), timeout=timeout)
-    if result.returncode and result.complaint == "server exited unexpectedly":
+    for pause in _PAUSES:
         result = proc.run([*server.argv, *words], stdin=stdin, env=_environment(server), timeout=timeout)
-    return result
+        if result.returncode == 0 or result.complaint != "server exited unexpectedly":
+            return result
+        time.sleep(pause)
+    return proc.run([*server.argv, *words], stdin=stdin, env=_environment(server), timeout=timeout)
 
 
 def ask(server: Server, *words: str, timeout: float = proc.DEFAULT_TIMEOUT) -> str | None:
@@ -69,12 +73,12 @@ def ask(server: Server, *words: str, timeout: float = proc.DEFAULT_TIMEOUT) -> s
         raise UnknownStateError(f"tmux cannot be asked: {error}", getattr(error, "hint", None)) from error
     if result.returncode == 0:
         return result.text
-    if _is_absent(result) or result.complaint.startswith(_GONE):
+    if is_absent(result) or result.complaint.startswith(_GONE):
         return None
     raise unclear(f"exit code {result.returncode}, {shorten(result.complaint)}")
 
 
-def _is_absent(result: proc.Result) -> bool:
+def is_absent(result: proc.Result) -> bool:
     """Whether tmux says for certain that no server listens there."""
     said = result.complaint
     missing = said.startswith("error connecting to ") and said.endswith("(No such file or directory)")
