@@ -38,7 +38,7 @@ class Connection(H11Protocol):
 
     def handle_events(self) -> None:
         """Look at what came, and go on as long as it is clear and comes in time."""
-        if self.conn.their_state is h11.IDLE and is_unclear(self.conn.trailing_data[0]):
+        if self.conn.their_state is h11.IDLE and is_unclear(self.conn.trailing_data[0], self.limits.head):
             self.send_400_response(_MALFORMED)
             return
         super().handle_events()
@@ -88,10 +88,11 @@ def strict(limits: Limits, log: AccessLog) -> type[Connection]:
     return type("Strict", (Connection,), {"limits": limits, "log": log})
 
 
-def is_unclear(data: bytes) -> bool:
-    """Whether the head that begins here is one that two readers may take for different requests."""
-    end = _END.search(data)
-    return bool(_UNCLEAR.search(data, 0, end.end() if end else len(data)))
+def is_unclear(data: bytes, longest: int) -> bool:
+    """Whether the head that begins here is too long, or one that two readers may take for different requests."""
+    found = _END.search(data)
+    end = found.end() if found else len(data)
+    return end > longest or bool(_UNCLEAR.search(data, 0, end))
 
 
 def _raw(status: int, body: bytes) -> bytes:

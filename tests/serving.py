@@ -1,0 +1,96 @@
+"""A real server on a real port, and clients for it."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mas.api.application import build
+from mas.api.config import Limits, ServeConfig, outside
+from mas.api.listening import listen
+from mas.api.server import Server
+from mas.app import Mas
+from mas.paths import Root
+
+TOKEN = "a-token-for-tests-0123456789abcdef"  # noqa: S105
+PROFILES = '[profile.stub]\ncommand = ["cat", "-"]\n\n[profile.other]\ncommand = ["sleep", "100000"]\n'
+SOLO = {"sessionMode": "isolated", "template": "solo", "profile": "stub"}
+"""A team of one agent that waits, and shows what is typed."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server, and a client that has its token."""
+
+    mas: Mas
+    config: ServeConfig
+    client: httpx.Client
+
+    @property
+    def root(self) -> Root:
+        return self.mas.root
+
+    def start(self, **body: Any) -> dict[str, Any]:
+        """Start a team, of one agent unless something else is wanted, and return the answer."""
+        return self.ok("POST", "/runs", json=SOLO | body, status=201)
+
+    def ok(self, method: str, path: str, *, status: int = 200, **others: Any) -> dict[str, Any]:
+        """The answer to a request that must succeed."""
+        answer = self.client.request(method, path, **others)
+        assert answer.status_code == status, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def refused(self, method: str, path: str, *, status: int, **others: Any) -> dict[str, Any]:
+        """The body of a request that must fail; every error has the same keys."""
+        answer = self.client.request(method, path, **others)
+        assert answer.status_code == status, answer.text
+        found: dict[str, Any] = answer.json()
+        assert {"error", "code", "details", "hint", "status", "timestamp"} <= found.keys()
+        return found
+
+
+def make_root(root: Root) -> Root:
+    """A root whose teams are made of programs that wait."""
+    root.path.mkdir(parents=True, exist_ok=True)
+    (root.path / "profiles.toml").write_text(PROFILES)
+    return root
+
+
+def client_of(config: ServeConfig, *, token: str | None = TOKEN, timeout: float = 60) -> httpx.Client:
+    """A client of a server; with its token unless another is given."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    transport = httpx.HTTPTransport(uds=str(config.uds)) if config.uds else None
+    return httpx.Client(base_url=config.url, headers=headers, timeout=timeout, transport=transport)
+
+
+@contextmanager
+def serving(root: Root, *, limits: Limits | None = None, **config: Any) -> Iterator[Served]:
+    """A server of a root, in a thread of its own, until the end of the block."""
+    wanted = ServeConfig(**{"port": 0, "token": TOKEN, "limits": limits or Limits(), **config})
+    mas = Mas(make_root(root), outside(os.environ), root.path.parent)
+    with listen(wanted) as opened:
+        final = wanted if wanted.uds else replace(wanted, port=opened.getsockname()[1])
+        ready = threading.Event()
+        server = Server(build(mas, final), final, ready.set)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[opened])), name="server")
+        thread.start()
+        try:
+            assert ready.wait(10)
+            with client_of(final, token=wanted.token) as client:
+                yield Served(mas, final, client)
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def access_log(root: Root) -> Path:
+    """The access log of a root's server."""
+    return root.path / ".mas_http" / "access.log"

@@ -1,0 +1,292 @@
+"""The door on a real port: raw bytes in, and only what is legal gets through; sizes, times and numbers are bounded."""
+
+import itertools
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import Wait
+from serving import TOKEN, Served, access_log, client_of, serving
+
+from mas.api.config import Limits
+from mas.paths import Root
+
+QUICK = Limits(head_time=0.5, body_time=0.5, connections=8)
+
+
+@pytest.fixture
+def served(root: Root, tmux_socket: Path) -> Iterator[Served]:
+    with serving(root, origins=("https://team.example",)) as found:
+        assert tmux_socket
+        yield found
+
+
+class Raw:
+    """A connection on which bytes are written and answers are read."""
+
+    def __init__(self, served: Served) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", served.config.port), timeout=10)
+        self.host = f"127.0.0.1:{served.config.port}".encode()
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self) -> "Raw":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        self.socket.close()
+
+    def ask(self, text: bytes) -> tuple[int, dict[bytes, bytes], Any]:
+        """Send bytes and read one answer: status, headers, JSON."""
+        self.socket.sendall(text.replace(b"{host}", self.host).replace(b"{token}", TOKEN.encode()))
+        return self.answer(head=text.startswith(b"HEAD"))
+
+    def answer(self, *, head: bool = False) -> tuple[int, dict[bytes, bytes], Any]:
+        first = self.file.readline()
+        assert first.startswith(b"HTTP/1.1 "), first
+        headers = {}
+        while line := self.file.readline().strip():
+            name, _, value = line.partition(b":")
+            headers[name.lower()] = value.strip()
+        body = b"" if head else self.file.read(int(headers.get(b"content-length", b"0")))
+        return int(first.split()[1]), headers, json.loads(body) if body else None
+
+    def closed(self) -> bool:
+        """Whether the server has ended the connection."""
+        try:
+            return self.file.read(1) == b""
+        except ConnectionError:
+            return True
+
+
+REQUEST = b"GET /sessions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+
+HOSTS = [b"{host}", *(b"%b" % host for host in (b"evil.example", b"evil.example:8765", b"127.0.0.1", b"localhost", b""))]
+HOSTS += [b"127.0.0.1.nip.io:8765", b"127.0.0.1:1", b"[::1]", b"0.0.0.0:8765", b"{host}.evil.example", b"{host} "[:-1] + b"0"]
+ORIGINS = [None, b"http://{host}", b"https://team.example", b"null", b"http://evil.example", b"http://localhost:3000"]
+ORIGINS += [b"https://{host}", b"http://{host}.evil.example", b"http://127.0.0.1", b"file://", b"*", b"http://evil.example:8765"]
+TOKENS = [b"Bearer {token}", None, b"", b"Bearer", b"Bearer  {token}", b"Basic {token}", b"Bearer {token}x", b"Bearer x"]
+METHODS = [b"GET", b"HEAD", b"POST", b"PATCH", b"DELETE", b"OPTIONS"]
+LEGAL = ({b"{host}"}, {None, b"http://{host}", b"https://team.example"}, {b"Bearer {token}"})
+
+
+def check_matrix(served: Served, cases: Sequence[tuple[bytes, bytes | None, bytes | None, bytes]]) -> int:
+    """Ask all of these on as few connections as the server lets; returns how many were legal."""
+    passed = 0
+    with Raw(served) as raw:
+        for host, origin, token, method in cases:
+            lines = [b"%b /sessions HTTP/1.1" % method, b"Host: %b" % host]
+            lines += [b"Origin: %b" % origin] if origin is not None else []
+            lines += [b"Authorization: %b" % token] if token is not None else []
+            status, _, _ = raw.ask(b"\r\n".join(lines) + b"\r\n\r\n")
+            legal = host in LEGAL[0] and origin in LEGAL[1] and token in LEGAL[2]
+            assert (status in (200, 405)) == legal, (lines, status)
+            assert legal or status == (401 if host in LEGAL[0] and origin in LEGAL[1] else 403), (lines, status)
+            passed += legal
+    return passed
+
+
+def test_only_the_legal_class_of_requests_passes(served: Served) -> None:
+    """Every two of the four together; `--all` tries every four."""
+    legal = (b"{host}", None, b"Bearer {token}", b"GET")
+    axes = (HOSTS, ORIGINS, TOKENS, METHODS)
+    cases = {
+        tuple(one if at == first else other if at == second else legal[at] for at in range(4))
+        for first, second in itertools.combinations(range(4), 2)
+        for one in axes[first]
+        for other in axes[second]
+    }
+    assert check_matrix(served, sorted(cases, key=repr)) > 0  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_only_the_legal_class_of_all_requests_passes(served: Served) -> None:
+    cases = [*itertools.product(HOSTS, ORIGINS, TOKENS, METHODS)]
+    assert len(cases) > 6900
+    assert check_matrix(served, cases) == 3 * len(METHODS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /sessions HTTP/1.1\nHost: {host}\n\n",
+        b"GET /sessions HTTP/1.1\r\nHost: {host}\r\n folded: x\r\n\r\n",
+        b"GET /sessions HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n",
+        b"GET /sessions HTTP/1.1\r\n\r\n",
+        b"GET http://{host}/sessions HTTP/1.1\r\nHost: {host}\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: {host}\r\n\r\n",
+        REQUEST + b"X: " + b"x" * 20_000 + b"\r\n\r\n",
+        REQUEST + b"Content-Length: -1\r\n\r\n",
+        REQUEST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        REQUEST + b"Content-Length: 99999999999999999999\r\n\r\n",
+        REQUEST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        REQUEST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        REQUEST + b"Name\0: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_clear_request_is_refused(served: Served, text: bytes) -> None:
+    with Raw(served) as raw:
+        status, headers, body = raw.ask(text)
+        assert (status, headers[b"content-type"]) == (400, b"application/json")
+        assert body["code"] == "bad_request"
+
+
+def test_a_second_request_in_one_piece_is_looked_at_as_closely(served: Served) -> None:
+    with Raw(served) as raw:
+        status, _, _ = raw.ask(REQUEST + b"\r\n" + b"GET /sessions HTTP/1.1\nHost: evil.example\n\n")
+        assert status == 200
+        assert raw.answer()[0] == 400
+        assert raw.closed()
+
+
+def test_broken_chunks_end_the_connection(served: Served) -> None:
+    head = b"POST /runs HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    with Raw(served) as raw:
+        status, _, _ = raw.ask(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+        assert status == 400
+        assert raw.closed()
+
+
+def test_an_upgrade_is_a_request_like_any_other(served: Served) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
+    with Raw(served) as raw:
+        assert raw.ask(REQUEST + upgrade + b"Origin: http://evil.example\r\n\r\n")[0] == 403
+        assert raw.ask(REQUEST + upgrade + b"\r\n")[0] == 200
+
+
+def test_a_body_is_as_long_as_it_may_be_and_no_longer(served: Served) -> None:
+    fitting = json.dumps({"x": "y" * ((1 << 20) - 9)}).encode()
+    json_type = {"Content-Type": "application/json"}
+    served.refused("POST", "/sessions/nobody/events", content=fitting, headers=json_type, status=400)
+    assert len(fitting) <= 1 << 20
+    for body in (fitting + b" " * 9, iter([fitting, b" " * 9])):
+        found = served.refused("POST", "/sessions/nobody/events", content=body, headers=json_type, status=413)
+        assert found["code"] == "too_large"
+    served.refused("POST", "/message", content=b" " * (2 << 20), headers=json_type, status=400)
+    served.refused("POST", "/message", content=b" " * ((2 << 20) + 1), headers=json_type, status=413)
+
+
+def test_a_chunked_body_is_read(served: Served) -> None:
+    body = iter([b'{"target":', b'"00","message":"x"}'])
+    served.refused("POST", "/message", content=body, headers={"Content-Type": "application/json"}, status=404)
+
+
+def test_what_comes_too_slowly_is_sent_away(root: Root, tmux_socket: Path) -> None:
+    assert tmux_socket
+    with serving(root, limits=QUICK) as served:
+        with Raw(served) as raw:  # nothing at all
+            assert raw.answer()[0] == 408
+            assert raw.closed()
+        with Raw(served) as raw:  # half a head
+            assert raw.ask(REQUEST)[0] == 408
+            assert raw.closed()
+        with Raw(served) as raw:  # half a second head
+            assert raw.ask(REQUEST + b"\r\n")[0] == 200
+            assert raw.ask(REQUEST)[0] == 408
+        with Raw(served) as raw:  # half a body
+            head = REQUEST.replace(b"GET", b"POST") + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            assert raw.ask(head)[0] == 408
+            assert raw.closed()
+
+
+def test_a_connection_above_the_limit_is_told_so(root: Root, tmux_socket: Path) -> None:
+    assert tmux_socket
+    with serving(root, limits=Limits(connections=3)) as served:
+        with Raw(served) as one, Raw(served) as two, Raw(served) as three, Raw(served) as four:
+            assert [each.ask(REQUEST + b"\r\n")[0] for each in (one, two, three)] == [200, 200, 200]
+            status, headers, body = four.ask(REQUEST + b"\r\n")
+            assert (status, headers[b"retry-after"], body["code"]) == (503, b"5", "busy")
+            assert four.closed()
+        served.ok("GET", "/health")
+
+
+def test_many_slow_clients_keep_nobody_waiting(served: Served) -> None:
+    slow = [Raw(served) for _ in range(200)]
+    for raw in slow:
+        raw.socket.sendall(b"GET /sess")
+    served.ok("GET", "/sessions")
+    for raw in slow:
+        raw.__exit__()
+
+
+def test_every_answer_says_how_it_is_to_be_taken(served: Served) -> None:
+    for answer in (served.client.get("/health"), served.client.get("/nowhere"), served.client.post("/runs", content=b"x")):
+        assert answer.headers["content-type"] == "application/json"
+        if answer.status_code != 415:
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"] == "no-store"
+        assert "server" not in answer.headers
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_a_named_origin_is_told_what_it_may(served: Served) -> None:
+    page = {"Origin": "https://team.example", "Sec-Fetch-Site": "cross-site"}
+    answer = served.client.get("/health", headers=page)
+    assert answer.headers["access-control-allow-origin"] == "https://team.example"
+    assert answer.headers["vary"] == "Origin"
+    asks = page | {"Access-Control-Request-Method": "POST"}
+    with client_of(served.config, token=None) as stranger:
+        answer = stranger.options("/runs", headers=asks)
+        assert answer.status_code == 204
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        assert "Authorization" in answer.headers["access-control-allow-headers"]
+        assert stranger.options("/runs", headers=asks | {"Origin": "https://evil.example"}).status_code == 403
+    assert served.client.get("/health", headers={"Origin": "https://evil.example"}).status_code == 403
+
+
+def test_an_unknown_path_or_method_is_told_in_the_same_words(served: Served) -> None:
+    assert served.refused("GET", "/nowhere", status=404)["code"] == "not_found"
+    assert served.refused("GET", "/health/", status=404)["code"] == "not_found"
+    answer = served.client.put("/sessions")
+    assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "method_not_allowed", "GET")
+    for path in ("/session/x", "/docs", "/redoc", "/templates", "/metrics", "/monitor/status"):
+        served.refused("GET", path, status=404)
+
+
+def test_without_a_token_there_is_only_health(served: Served) -> None:
+    with client_of(served.config, token=None) as stranger:
+        assert stranger.get("/health").json()["status"] == "ok"
+        assert stranger.head("/health").content == b""
+        for path in ("/", "/status", "/sessions", "/openapi.json", "/nowhere", "/health/x"):
+            answer = stranger.get(path)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="mas"')
+        assert stranger.get(f"/sessions?token={TOKEN}").status_code == 401
+
+
+def test_a_refused_client_lives_to_read_why(served: Served) -> None:
+    """Its body is read and dropped; else the system would throw the answer away with it."""
+    for size in (100_000, 3 << 20):
+        answer = httpx.post(f"{served.config.url}/runs", content=b"x" * size, timeout=10)
+        assert (answer.status_code, answer.headers["connection"]) == (401, "close")
+
+
+def test_the_access_log_has_a_line_for_each_request(served: Served, wait_until: Wait) -> None:
+    served.client.get(f"/sessions/a%0Ab%1b[31m?token={TOKEN}", headers={"User-Agent": "x\x7fy"})
+    served.client.post("/message", json={"target": "00", "message": "a secret"})
+    with Raw(served) as raw:
+        raw.ask(b"nonsense\r\n\r\n")
+    log = access_log(served.root)
+    wait_until(lambda: len(log.read_text().splitlines()) == 3)
+    text = log.read_text("ascii")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["status"] for line in lines] == [404, 404, 400]
+    assert lines[0]["path"] == "/sessions/a\nb\x1b[31m"
+    assert lines[0].keys() == {"ts", "client", "method", "path", "status", "bytes", "ms"}
+    assert not {letter for letter in text if ord(letter) < 32 and letter != "\n"}
+    assert TOKEN not in text
+    assert "secret" not in text
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_unix_socket_is_served_to_its_owner_alone(root: Root, tmux_socket: Path) -> None:
+    path = tmux_socket.with_name("api")
+    with serving(root, uds=path) as served:
+        assert served.ok("GET", "/sessions")["total"] == 0
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert served.refused("GET", "/sessions", headers={"Host": "evil.example"}, status=403)
+    assert path.exists()  # who opened it removes it
