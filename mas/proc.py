@@ -5,6 +5,7 @@ Parsing what a program printed is the caller's; so is deciding what its exit cod
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,18 @@ DEFAULT_TIMEOUT = 5.0
 
 OWN_NAMES = frozenset({"SESSION_NAME", "SESSION_DIR", "UNIT_DIR", "WORKFLOWS_DIR"})
 """Variables of a session that do not start with ``MAS_``."""
+
+
+_APART = """
+import os, sys
+pid = os.fork()
+if pid:
+    print(pid)
+else:
+    os.setsid()
+    os.dup2(2, 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +93,13 @@ def become(argv: Sequence[str], env: Mapping[str, str]) -> None:
 
 
 def detach(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
-    """Start a program that outlives this one: a session of its own, no terminal, its output appended to ``log``.
+    """Start a program that outlives this one: nobody's child, no terminal, its output appended to ``log``.
 
-    Returns its pid.
+    Returns its pid. It is a grandchild, so that what ends this process and all below it does not end that too.
     """
+    words = [sys.executable, "-I", "-S", "-c", _APART, *argv]
     with log.open("ab") as output:
-        child = subprocess.Popen(
-            list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd="/", start_new_session=True
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, check=True, cwd="/", env=env
         )
-    return child.pid
+    return int(done.stdout)

@@ -20,8 +20,10 @@ from typing import Any
 Acknowledge = Callable[[str], None]
 Act = Callable[[Acknowledge], object]
 
-TOUCHING = "chmod copy_file_range fchmod ftruncate mkdir pwrite rename replace rmdir sendfile symlink truncate unlink utime write"
-"""Functions of ``os`` that change files; ``open`` does where it makes one. Making durable changes nothing for a kill."""
+TOUCHING = (
+    "chmod copy_file_range fchmod ftruncate mkdir pwrite rename replace rmdir sendfile symlink truncate unlink write"
+)
+"""Functions of ``os`` that change files; ``open`` does where it makes one. What makes durable changes nothing here."""
 
 NEVER = 1 << 60
 _TIMEOUT = 60.0

@@ -122,7 +122,7 @@ class FakeTmux:
         directory.mkdir()
 
     def instead(self, what: str, *, of: int = 1, once: bool = False) -> None:
-        """From the call of that number on, counted from now, run a line of shell instead; ``once`` only for that one."""
+        """From the call of that number on, or ``once`` for that one, run a line of shell instead."""
         self.calls.write_text("")
         test = "-eq" if once else "-ge"
         program = self.directory / "tmux"

@@ -77,7 +77,7 @@ def test_each_agent_works_in_its_own_directory_with_its_own_environment(mas: Mas
     rows = roots.tmux(tmux_socket, "list-panes", "-s", "-t", f"={started.tmux_name}", "-F", "#{@mas_agent} #{pane_pid}")
     for agent_id, pid in (row.split() for row in rows):
         environ = environment(int(pid))
-        assert os.readlink(f"/proc/{pid}/cwd") == str(started.workspace / "unit" / agent_id)
+        assert Path(f"/proc/{pid}/cwd").readlink() == started.workspace / "unit" / agent_id
         assert environ["MAS_AGENT_ID"] == agent_id
         assert environ["MAS_SESSION_ID"] == started.session.session_id
         assert environ["UNIT_DIR"] == str(started.workspace / "unit")
@@ -417,10 +417,10 @@ def fill_disk(place: Path, leave: int) -> Path:
 def test_no_terminals_or_descriptors_left_is_seen_before_anything_is_made(root: Root, tmux_socket: Path) -> None:
     """A server at its limit of open files does not fail, it hangs."""
     roots.make_template(root, "many", [f"{number}" for number in range(10, 30)])
-    argv = ["tmux", "-f", os.devnull, "-S", tmux_socket, "new-session", "-d", "-s", "bystander", "cat"]
+    argv = ["tmux", "-f", os.devnull, "-S", str(tmux_socket), "new-session", "-d", "-s", "bystander", "cat"]
     subprocess.run(
         argv, check=True, timeout=10, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
-    )  # noqa: PLW1509
+    )
     mas = roots.mas_of(root)
     with pytest.raises(CapacityError, match="20 panes are needed"):
         roots.start(mas, template="many")
@@ -459,9 +459,7 @@ def test_a_team_is_brought_back_after_its_server_was_killed(mas: Mas, tmux_socke
     assert list(roots.violations(mas, tmux_socket)) == []
 
 
-def test_agents_are_brought_back_by_the_command_for_that_and_begun_by_the_other(
-    mas: Mas, tmux_socket: Path, wait_until: Wait
-) -> None:
+def test_agents_are_brought_back_by_the_command_for_that_and_begun_by_the_other(mas: Mas, wait_until: Wait) -> None:
     profile = '[profile.two]\ncommand = ["sleep", "111111"]\nresume = ["sleep", "222222"]\n'
     (mas.root.path / "profiles.toml").write_text(profile)
     session_id = roots.start(mas, command=None, agent="two", team=False).session.session_id
@@ -567,7 +565,7 @@ def test_a_persons_pause_stays(mas: Mas) -> None:
 def test_a_session_whose_workspace_is_gone_is_not_resumed(mas: Mas) -> None:
     started = roots.start(mas, team=False)
     started.workspace.rename(mas.root.path / "moved")
-    with pytest.raises(NotFoundError, match="the workspace of session .* is gone") as raised:
+    with pytest.raises(NotFoundError, match=r"the workspace of session .* is gone") as raised:
         mas.resume(started.session.session_id)
     assert raised.value.hint == f"bring it back, or `mas rm {started.session.session_id}`"
 
@@ -592,7 +590,7 @@ def test_a_session_without_a_readable_team_is_not_resumed(mas: Mas, tmux_socket:
 def test_a_session_whose_agents_lost_their_directories_is_not_resumed(mas: Mas, tmux_socket: Path) -> None:
     started = roots.start(mas, team=False)
     shutil.rmtree(started.workspace / "unit" / "11")
-    with pytest.raises(NotFoundError, match="the workspace lacks .*unit/11"):
+    with pytest.raises(NotFoundError, match=r"the workspace lacks .*unit/11"):
         mas.resume(started.session.session_id)
     assert roots.teams(tmux_socket, mas.root) == {}
 
