@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from mas import naming, tmux, views, watching
+from mas import tmux, views
 from mas.clock import utc_now
 from mas.errors import NotFoundError, RefusedError, UnknownStateError, UsageError, shorten
-from mas.filestore import FileStorage
+from mas.index import OLD_WORDS, Index, Row, counted_right, newest, read_index
 from mas.paths import Root, is_session_id
-from mas.projections import Projections, Row
-from mas.record import Document, runtime_of
-from mas.runtime import OLD_WORDS, Observed
 from mas.views import View
 
 if TYPE_CHECKING:
     from mas.delivery import SendOptions
+    from mas.filestore import FileStorage
     from mas.manager import SessionManager
     from mas.messages import Address, Message
+    from mas.projections import Projections
+    from mas.record import Document
+    from mas.runtime import Observed
     from mas.starting import Started, StartOptions, StartPlan
     from mas.stopping import Stopped
     from mas.workspace import Place
@@ -61,7 +62,13 @@ class Mas:
         self.program = program
         """The ``mas`` to put on the PATH of panes, where the caller knows it."""
         self.server = tmux.Server.from_environ(environ)
-        self.storage = FileStorage(root)
+
+    @cached_property
+    def storage(self) -> "FileStorage":
+        """Where the sessions of this root are kept."""
+        from mas.filestore import FileStorage  # noqa: PLC0415  a listing reads the index alone
+
+        return FileStorage(self.root)
 
     @cached_property
     def manager(self) -> "SessionManager":
@@ -71,19 +78,25 @@ class Mas:
         return SessionManager(self.root.path, storage=self.storage, probe=self.observe)
 
     @cached_property
-    def projections(self) -> Projections:
+    def projections(self) -> "Projections":
         """The index of this root."""
+        from mas.projections import Projections  # noqa: PLC0415  see storage
+
         return Projections(self.storage)
 
     # --- seeing ---
 
     def rows(self) -> Sequence[Row]:
         """The rows of all sessions, oldest first."""
-        return self.projections.rows()
+        return self._index().rows()
+
+    def _index(self) -> Index:
+        index = read_index(self.root)
+        return index if index.sound and counted_right(self.root, index) else self.projections.believed()
 
     def row(self, session_id: str) -> Row | None:
         """The row of one session; None where there is none."""
-        return next(iter(self.projections.newest(0, [session_id])[0]), None)
+        return self._index().row(session_id)
 
     def server_of(self, socket: str) -> tmux.Server:
         """The tmux server a session was started on; ours where it never was."""
@@ -92,15 +105,17 @@ class Mas:
     @cached_property
     def socket_path(self) -> str:
         """Where the socket of our tmux server is, whether or not it runs."""
-        return watching.socket_path(self.server, self.environ)
+        return tmux.socket_path(self.server, self.environ)
 
     @cached_property
     def mark(self) -> str:
         """What every launch of this root ends its nonce with: a copy of the root has sessions of the same ids."""
         return f"{crc32(os.fsencode(os.path.realpath(self.root.path))):08x}"
 
-    def observe(self, document: Document) -> Observed:
+    def observe(self, document: "Document") -> "Observed":
         """Whether the team of a record is up, asked of the tmux server it was started on."""
+        from mas import watching  # noqa: PLC0415
+
         try:
             return "up" if watching.look(self, document["session_id"], document).team else "down"
         except UnknownStateError:
@@ -110,8 +125,8 @@ class Mas:
         """The tmux session of one of our sessions; another root's of the same id is none."""
         return next((one for one in seen.sessions if one.session_id == session_id and self.is_ours(one)), None)
 
-    def is_ours(self, seen: tmux.SeenSession) -> bool:
-        """Whether a tmux session belongs to this root, by whatever path that was reached."""
+    def is_ours(self, seen: tmux.SeenSession | tmux.Look) -> bool:
+        """Whether a tmux session, or a pane, belongs to this root, by whatever path that was reached."""
         root = os.path.normpath(self.root.path)
         return bool(seen.root) and (seen.root == root or os.path.realpath(seen.root) == os.path.realpath(root))
 
@@ -122,11 +137,11 @@ class Mas:
         wanted = _status_word(status)
         live, complaint = self._live()
         tagged = [one.session_id for one in (live or {}).values() if one.session_id]
-        newest = None if everything or wanted or limit else NEWEST + len(tagged)
-        rows, total = self.projections.newest(newest, tagged)
+        count = None if everything or wanted or limit else NEWEST + len(tagged)
+        rows, total = newest(self._index(), count, tagged)
         found = views.newest_first([*self._views(rows, live), *self._unregistered(live)])
         fitting = [view for view in found if _fits(view, wanted, active=active)]
-        total = len(fitting) if newest is None or active else total + len(found) - len(rows)
+        total = len(fitting) if count is None or active else total + len(found) - len(rows)
         return Listed(tuple(fitting if everything else _bounded(fitting, limit)), total, utc_now(), complaint)
 
     def view(self, session_id: str) -> View:
@@ -182,9 +197,13 @@ class Mas:
         """The id a name means; a full one is looked up without reading the others."""
         if is_session_id(name) and self.row(name):
             return name
+        from mas import naming  # noqa: PLC0415  listings do without
+
         return str(naming.find(name, self.rows())["sessionId"])
 
     def _the_one(self, rows: Sequence[Row]) -> str:
+        from mas import naming  # noqa: PLC0415
+
         live, complaint = self._live()
         if live is None:
             raise UnknownStateError(f"cannot tell which session is meant: {complaint}", hint="name one: `mas list`")
@@ -212,9 +231,10 @@ class Mas:
 
     # --- what is in a session ---
 
-    def place(self, document: Document) -> "Place":
+    def place(self, document: "Document") -> "Place":
         """Where the session of a record is, as its agents are to find it."""
-        from mas.workspace import Place  # noqa: PLC0415  listings do without
+        from mas.record import runtime_of  # noqa: PLC0415  listings do without
+        from mas.workspace import Place  # noqa: PLC0415
 
         runtime = runtime_of(document)
         return Place(

@@ -1,11 +1,11 @@
 """Time and chance, the two things a pure module is handed."""
 
-import datetime
+import datetime as dt
 
 
 def utc_now() -> str:
     """The present moment: UTC, ISO 8601 with microseconds and ``Z``."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def new_id() -> str:

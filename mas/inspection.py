@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mas import files, processes, projections, reconcile, tmux
+from mas import files, index, processes, projections, reconcile, tmux
 from mas.errors import DamagedError, UnknownStateError
+from mas.index import Row
 from mas.launch import MARKER
 from mas.paths import SessionPaths, is_session_id, is_stored_id
-from mas.projections import Row
 from mas.reconcile import INDEX, Finding, Seen
 from mas.record import Document, runtime_of
 
@@ -38,7 +38,7 @@ class Inspection:
     def __init__(self, mas: "Mas") -> None:
         self.mas = mas
         self.root = mas.root
-        self._index = projections.read_index(mas.root)
+        self._index = index.read_index(mas.root)
         self.rows: dict[str, Row] = {row["sessionId"]: row for row in self._index.rows()}
         self.ask_again()
 
@@ -51,7 +51,7 @@ class Inspection:
         """Forget what tmux and the processes said, and read the row of a session that was just mended."""
         self.ask_again()
         self.rows.pop(session_id, None)
-        row = projections.read_index(self.root).row(session_id)
+        row = index.read_index(self.root).row(session_id)
         if row is not None:
             self.rows[session_id] = row
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mas.errors import RefusedError, UnknownStateError, shorten
-from mas.team import LAYOUTS
+from mas.layouts import LAYOUTS
 
 MARKER = "MAS_LAUNCH"
 """Only the panes of a launch get this variable; whoever carries it is a process of that launch."""
@@ -70,7 +70,7 @@ _UNSAFE = re.compile(rb'["\\$~\x00-\x1f\x7f\xff]')
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
 _WINDOW = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _VARIABLE = re.compile(r"[^=\0]+")
-_LAYOUT = re.compile("|".join(LAYOUTS))  # tmux 3.3a crashes on one it does not know, with every session it has
+_LAYOUT = re.compile("|".join(LAYOUTS))
 _NONCE = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 

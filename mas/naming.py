@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from mas.errors import AmbiguousError, MasError, NotFoundError, shorten
 from mas.paths import is_session_id
-from mas.projections import Row
+from mas.index import Row
 
 PREFIX = "mas-"
 LEAST_PREFIX = 4

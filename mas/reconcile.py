@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mas.projections import Row
+from mas.index import Row
 from mas.record import Document, runtime_of
 from mas.runtime import Observed, wanted_up
 

@@ -15,9 +15,6 @@ INTERRUPTED = "interrupted: runtime lost"
 STOPPED = "stopped"
 """Reason of the pause that ``mas stop`` makes."""
 
-OLD_WORDS = {"inactive": "stopped", "terminated": "stopped", "restoring": "stopped", "running": "active"}
-"""What earlier programs wrote, and what clients may still ask for."""
-
 
 @dataclass(frozen=True, slots=True)
 class Status:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mas.errors import RefusedError, shorten
+from mas.layouts import LAYOUTS
 
 Role = Literal["manager", "worker"]
 
-LAYOUTS = ("tiled", "even-horizontal", "even-vertical", "main-horizontal", "main-vertical")
 MAX_AGENTS = 64
 """More panes than this in one session is a mistake in a template."""
 
@@ -90,7 +90,7 @@ class Team:
         return next(unit for unit in self.units if any(agent.id == agent_id for agent in unit.agents))
 
     def window(self, name: str) -> Unit:
-        """The unit called ``name``, one of its aliases, ``windowN`` or ``N``; raises RefusedError where there is none."""
+        """The unit called ``name``, one of its aliases, ``windowN`` or ``N``; raises RefusedError for others."""
         found = self._find_unit(name)
         if found is None:
             raise _unknown("window", name, [unit.name for unit in self.units])

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mas.projections import Row
-from mas.runtime import OLD_WORDS
+from mas.index import OLD_WORDS, Row
 
 
 @dataclass(frozen=True, slots=True)

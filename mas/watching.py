@@ -32,17 +32,6 @@ class Sight:
     team: tmux.SeenSession | None
 
 
-def socket_path(server: tmux.Server, environ: Mapping[str, str]) -> str:
-    """Where the socket of a tmux server is, whether or not it runs: by tmux's own rules."""
-    if "/" in server.socket:
-        return server.socket
-    if not server.socket and environ.get("TMUX"):
-        return environ["TMUX"].partition(",")[0]
-    places = (environ.get("TMUX_TMPDIR", ""), "/tmp")  # noqa: S108
-    place = next((place for place in places if place and os.path.isdir(place)), "/tmp")  # noqa: PTH112, S108
-    return f"{os.path.realpath(place)}/tmux-{os.getuid()}/{server.socket or 'default'}"
-
-
 def look(mas: "Mas", session_id: str, document: Document | None = None) -> Sight:
     """Ask for the team of a session, of our server where no record says which it was started on.
 

@@ -5,7 +5,8 @@ against the stamp ``@mas_session`` in the same call: an id alone means another s
 A question that got no clear answer raises UnknownStateError, so "there is none" always means that there is none.
 """
 
-from mas.tmux.client import SOCKET_VARIABLE, Server, objects, reopen_socket
+from mas.tmux.client import SOCKET_VARIABLE, Server, objects, reopen_socket, socket_path
+from mas.tmux.looks import Look, looks
 from mas.tmux.sight import (
     Capacity,
     PaneFacts,
@@ -19,11 +20,12 @@ from mas.tmux.sight import (
     panes,
 )
 from mas.tmux.teams import attach_argv, end, launch, undo
-from mas.tmux.typing import Typed, paste, press_enter, reads_lines, screens, tty_of
+from mas.tmux.typing import Typed, mark_ready, paste, press_enter, reads_lines
 
 __all__ = [
     "SOCKET_VARIABLE",
     "Capacity",
+    "Look",
     "PaneFacts",
     "Seen",
     "SeenPane",
@@ -36,6 +38,8 @@ __all__ = [
     "discover",
     "end",
     "launch",
+    "looks",
+    "mark_ready",
     "objects",
     "pane_facts",
     "panes",
@@ -43,7 +47,6 @@ __all__ = [
     "press_enter",
     "reads_lines",
     "reopen_socket",
-    "screens",
-    "tty_of",
+    "socket_path",
     "undo",
 ]

@@ -43,6 +43,17 @@ class Server:
         return ["tmux", "-u", *named]
 
 
+def socket_path(server: Server, environ: Mapping[str, str]) -> str:
+    """Where the socket of a tmux server is, whether or not it runs: by tmux's own rules."""
+    if "/" in server.socket:
+        return server.socket
+    if not server.socket and environ.get("TMUX"):
+        return environ["TMUX"].partition(",")[0]
+    places = (environ.get("TMUX_TMPDIR", ""), "/tmp")  # noqa: S108
+    place = next((place for place in places if place and os.path.isdir(place)), "/tmp")  # noqa: PTH112, S108
+    return f"{os.path.realpath(place)}/tmux-{os.getuid()}/{server.socket or 'default'}"
+
+
 def call(server: Server, *words: str, stdin: bytes = b"", timeout: float = proc.DEFAULT_TIMEOUT) -> proc.Result:
     """Run one client and return how it ended.
 
