@@ -47,8 +47,8 @@ def move(source: Path, target: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    with directory(path) as fd:
+    """Make the names in a directory durable, be it reached by a link."""
+    with directory(os.path.realpath(path)) as fd:
         sync(fd, path)
 
 

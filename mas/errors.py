@@ -120,14 +120,18 @@ class WaitTimeoutError(MasError, TimeoutError):
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
+_DOING = {
+    "write": "nothing was changed; make room or access and repeat",
+    "read": "make it readable and repeat",
+    "make durable": "it is written, but may be lost with the power; look at the disk",
+}
 
 
 def explained(error: OSError, place: object, doing: str = "write") -> MasError:
     """An operating system's refusal as one of ours, naming the place."""
     kind = CapacityError if error.errno in _NO_ROOM else MasError
     reason = (error.strerror or str(error)).lower()
-    hint = "nothing was changed; make room or access and repeat" if doing == "write" else "make it readable and repeat"
-    return kind(f"cannot {doing} {shorten(str(place), 200)}: {reason}", hint=hint)
+    return kind(f"cannot {doing} {shorten(str(place), 200)}: {reason}", hint=_DOING.get(doing))
 
 
 @contextmanager

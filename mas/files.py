@@ -130,7 +130,7 @@ def append(fd: int, name: str, data: bytes, *, at: int, tail: bytes = b"") -> No
 
 
 def _check_end(file: int, name: str, at: int, tail: bytes) -> None:
-    if os.fstat(file).st_size != at or os.pread(file, len(tail), at - len(tail)) != tail:
+    if os.fstat(file).st_size != at or os.pread(file, len(tail), max(0, at - len(tail))) != tail:
         raise _changed(name)
 
 

@@ -1,0 +1,20 @@
+"""Time and chance."""
+
+import datetime as dt
+import re
+
+from mas.clock import new_id, utc_now
+from mas.paths import is_session_id
+
+
+def test_the_present_moment_in_the_form_of_the_files() -> None:
+    before = dt.datetime.now(dt.UTC)
+    now = utc_now()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", now)
+    assert before <= dt.datetime.fromisoformat(now) <= dt.datetime.now(dt.UTC)
+
+
+def test_ids_are_fresh_and_canonical() -> None:
+    ids = {new_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(is_session_id(one) and one[14] == "4" for one in ids)
