@@ -130,12 +130,16 @@ class Mas:
         root = os.path.normpath(self.root.path)
         return bool(seen.root) and (seen.root == root or os.path.realpath(seen.root) == os.path.realpath(root))
 
+    def is_stray(self, seen: tmux.SeenSession) -> bool:
+        """Whether a tmux session has our kind of name and nobody's stamp: an earlier program's, or made by hand."""
+        return not seen.session_id and _OURS.fullmatch(seen.name) is not None
+
     def list(
         self, *, everything: bool = False, active: bool = False, status: str | None = None, limit: int | None = None
     ) -> Listed:
         """What is live and the newest others: NEWEST of them, ``limit`` in all, or everything."""
         wanted = _status_word(status)
-        live, complaint = self._live()
+        live, complaint = self.live()
         tagged = [one.session_id for one in (live or {}).values() if one.session_id]
         count = None if everything or wanted or limit else NEWEST + len(tagged)
         rows, total = newest(self._index(), count, tagged)
@@ -146,13 +150,13 @@ class Mas:
 
     def view(self, session_id: str) -> View:
         """One session as it is now."""
-        live, _ = self._live()
+        live, _ = self.live()
         row = self.row(session_id)
         if row is None:
             raise NotFoundError(f"no session {shorten(session_id)}", hint="`mas list --all` shows what there is")
         return next(iter(self._views([row], live)))
 
-    def _live(self) -> tuple[dict[str, tmux.SeenSession] | None, str]:
+    def live(self) -> tuple[dict[str, tmux.SeenSession] | None, str]:
         """Tmux sessions by name; None, and why, where tmux gives no answer."""
         try:
             return {one.name: one for one in tmux.discover(self.server).sessions}, ""
@@ -170,28 +174,26 @@ class Mas:
         return live is not None and self.server_of(row.get("tmuxSocket") or "") == self.server
 
     def _unregistered(self, live: Mapping[str, tmux.SeenSession] | None) -> Iterable[View]:
-        for name, seen in sorted((live or {}).items()):
-            if not seen.session_id and _OURS.fullmatch(name):
+        for _, seen in sorted((live or {}).items()):
+            if self.is_stray(seen):
                 yield views.unregistered(_live_of(seen))
 
     # --- naming ---
 
     def resolve(self, name: str | None = None) -> str:
-        """The id of the session that a name means, or the one that is meant where none is given.
+        """The id of the session that a name means, or where none is given the one that ``mas.meaning`` finds.
 
-        Without a name: the session of the environment, then of the tmux session we are in, then the attached one, then
-        the only active one. Raises NotFoundError, AmbiguousError with the candidates.
+        Raises NotFoundError, AmbiguousError with the candidates, UnknownStateError where tmux has to be asked in vain.
         """
         if name is not None:
             return self._find(name)
-        for variable in ("MAS_SESSION_ID", "MAS_SESSION_NAME"):
-            if given := self.environ.get(variable):
-                try:
-                    return self._find(given)
-                except NotFoundError as error:
-                    msg = f"{variable} is set, but there is {error.message}"
-                    raise NotFoundError(msg, hint=f"name a session, or: unset {variable}") from None
-        return self._the_one(self.rows())
+        from mas import meaning  # noqa: PLC0415  most calls name a session
+
+        found = meaning.meant(self)
+        if found.stray:
+            msg = f"{found.stray.name} is not registered"
+            raise NotFoundError(msg, hint=f"`mas adopt {found.stray.name}` takes it in")
+        return found.session_id
 
     def _find(self, name: str) -> str:
         """The id a name means; a full one is looked up without reading the others."""
@@ -200,30 +202,6 @@ class Mas:
         from mas import naming  # noqa: PLC0415  listings do without
 
         return str(naming.find(name, self.rows())["sessionId"])
-
-    def _the_one(self, rows: Sequence[Row]) -> str:
-        from mas import naming  # noqa: PLC0415
-
-        live, complaint = self._live()
-        if live is None:
-            raise UnknownStateError(f"cannot tell which session is meant: {complaint}", hint="name one: `mas list`")
-        up = [view for view in self._views(rows, live) if view.status == "active"]
-        here = [view for view in up if self._is_around(live[view.tmux_name])]
-        attached = [view for view in up if view.attached]
-        for fitting in (here, attached, up):
-            if len(fitting) == 1:
-                return fitting[0].session_id
-            if fitting:
-                chosen = [row for row in rows if any(row["sessionId"] == view.session_id for view in fitting)]
-                raise naming.ambiguous(f"{len(fitting)} sessions are active", chosen)
-        raise NotFoundError(
-            "no session is active", hint="`mas start --isolated` starts one, `mas list` shows the others"
-        )
-
-    def _is_around(self, seen: tmux.SeenSession) -> bool:
-        """Whether we run in this very tmux session."""
-        socket, _, rest = self.environ.get("TMUX", "").partition(",")
-        return socket == self.socket_path and seen.tmux_id == f"${rest.partition(',')[2]}"
 
     def resolve_all(self, names: Sequence[str]) -> Sequence[str]:
         """The ids that several names mean, each once, in their order; all are resolved before anything is done."""

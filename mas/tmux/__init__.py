@@ -19,6 +19,7 @@ from mas.tmux.sight import (
     pane_facts,
     panes,
 )
+from mas.tmux.tags import stamp, unstamp
 from mas.tmux.teams import attach_argv, end, launch, undo
 from mas.tmux.typing import Typed, mark_ready, paste, press_enter, reads_lines
 
@@ -48,5 +49,7 @@ __all__ = [
     "reads_lines",
     "reopen_socket",
     "socket_path",
+    "stamp",
     "undo",
+    "unstamp",
 ]
