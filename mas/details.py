@@ -4,6 +4,7 @@ What cannot be read or asked is left empty and said in ``problem``; looking at a
 """
 
 import re
+import shlex
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -131,19 +132,26 @@ def gather(mas: "Mas", session_id: str) -> Details:
     """Look at a session; raises NotFoundError where nothing speaks of it."""
     view = mas.view(session_id)
     try:
-        document = mas.storage.read(session_id).document
+        stored = mas.storage.read(session_id)
     except NotFoundError:
         missing = f"its workspace is missing: {view.working_dir}"
         return Details(view, problem=missing, remedy=f"bring it back, or forget it: `mas rm {session_id[:8]}`")
     except DamagedError as error:
         return Details(view, problem=error.message, remedy=error.hint or "")
-    found = Details(view, document, recent=_recent(mas, session_id))
-    return _with_team(mas, found) if runtime_of(document).get("mode") else found
+    found = Details(view, stored.document, recent=_recent(mas, session_id))
+    found = _with_team(mas, found) if runtime_of(stored.document).get("mode") else found
+    if stored.damage:
+        view = replace(view, status="error")
+        return replace(found, view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
+    return found
 
 
 def _recent(mas: "Mas", session_id: str) -> tuple[Line, ...]:
-    told = {CREATED, *TYPES}
-    return tuple(deque((line for line in mas.storage.records(session_id) if line.type in told), RECENT))
+    """The newest events, as far as the log can be read."""
+    told, found = {CREATED, *TYPES}, deque[Line](maxlen=RECENT)
+    with suppress(DamagedError):
+        found.extend(line for line in mas.storage.records(session_id) if line.type in told)
+    return tuple(found)
 
 
 def _with_team(mas: "Mas", found: Details) -> Details:
@@ -160,7 +168,7 @@ def _with_team(mas: "Mas", found: Details) -> Details:
     return replace(
         found,
         team_name=team.name,
-        program=" ".join(choice.profile.command),
+        program=shlex.join(choice.profile.command),
         agents=agents,
         windows=_windows(panes),
         problem=f"its tmux session lacks agents {', '.join(missing)}" if missing else "",

@@ -130,13 +130,30 @@ def tab_separated(rows: Iterable[Sequence[str]]) -> list[str]:
     return ["\t".join(one_line(cell) for cell in row) for row in rows]
 
 
-def facts(pairs: Iterable[tuple[str, str]], *, indent: int = 2, gap: int = 2) -> list[str]:
-    """Names with their values below one another, values aligned; pairs without a value are left out."""
+def facts(pairs: Iterable[tuple[str, str]], *, indent: int = 2, gap: int = 2, width: int | None = None) -> list[str]:
+    """Names with their values below one another, values aligned; pairs without a value are left out.
+
+    With ``width`` a longer line is broken between words, never within one: a path is to be copied as it is.
+    """
     shown = [(name, value) for name, value in pairs if value]
-    margin = " " * indent
-    widest = max((len(name) for name, _ in shown), default=0) + gap
-    hanging = "\n" + margin + " " * widest
-    return [f"{margin}{name:{widest}}{clean(value).replace(chr(10), hanging)}" for name, value in shown]
+    start = indent + gap + max((len(name) for name, _ in shown), default=0)
+    lines = []
+    for name, value in shown:
+        first, *others = _broken(clean(value), width - start if width else None)
+        lines += [f"{' ' * indent}{name}".ljust(start) + first, *(" " * start + other for other in others)]
+    return lines
+
+
+def _broken(text: str, width: int | None) -> list[str]:
+    lines = text.split("\n")
+    if width is None or all(width_of(line) <= width for line in lines):
+        return lines
+    import textwrap  # noqa: PLC0415  most values fit
+
+    wrapped = (
+        textwrap.wrap(line, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""] for line in lines
+    )
+    return [line for part in wrapped for line in part]
 
 
 # --- terminals ---

@@ -13,7 +13,7 @@ from mas.errors import RefusedError
 
 if TYPE_CHECKING:
     from mas.app import Listed
-    from mas.projections import Row
+    from mas.index import Row
     from mas.views import View
 
 FORMATS = ("shell", "json", "dotenv")
@@ -137,9 +137,6 @@ def _show(call: Call, listed: "Listed") -> None:
 
 
 def _cells(view: "View", now: str, root: Path) -> tuple[str, ...]:
-    where = view.working_dir
-    if where:
-        where = os.path.relpath(where, root) if Path(where).is_relative_to(root) else where
     return (
         view.label or view.session_id[:8] or "-",
         view.status + ("?" if view.stale else ""),
@@ -147,7 +144,17 @@ def _cells(view: "View", now: str, root: Path) -> tuple[str, ...]:
         str(view.agent_count or ""),
         render.ago(view.created_at, now),
         view.tmux_name + ("*" if view.attached else ""),
-        where,
+        _where(view, root),
+    )
+
+
+def _where(view: "View", root: Path) -> str:
+    """The session's directory as it is seen from the root, its long last part shortened."""
+    where = view.working_dir
+    if where and Path(where).is_relative_to(root):
+        where = os.path.relpath(where, root)
+    return (
+        where.removesuffix(view.session_id[8:]) + "…" if view.session_id and where.endswith(view.session_id) else where
     )
 
 

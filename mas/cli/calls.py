@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mas.errors import RefusedError, UsageError
+from mas.errors import RefusedError, UsageError, shorten
 from mas.paths import Root, absolute, resolve_root
 
 if TYPE_CHECKING:
@@ -100,6 +100,12 @@ class Call:
         """Lines that were made safe by ``mas.render`` and may hold colours."""
         sys.stdout.write("".join(f"{line}\n" for line in lines))
 
+    def facts(self, pairs: Iterable[tuple[str, str]], indent: int = 2) -> list[str]:
+        """Names with their values, broken to the width of a terminal."""
+        from mas.render import facts  # noqa: PLC0415
+
+        return facts(pairs, indent=indent, width=self.width if self.on_terminal else None)
+
     def json(self, value: Any) -> None:
         """Data as JSON."""
         from mas.render import to_json  # noqa: PLC0415
@@ -147,7 +153,7 @@ def begin(words: Sequence[str], environ: Mapping[str, str]) -> tuple[Call, str, 
     elif verb in ("-V", "--version"):
         verb = "version"
     elif verb.startswith("-"):
-        raise UsageError(f"unknown option {verb}", hint="`mas help` shows what there is")
+        raise UsageError(f"unknown option {shorten(verb)}", hint="`mas help` shows what there is")
     return call, verb, rest[1:]
 
 

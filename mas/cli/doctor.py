@@ -9,7 +9,7 @@ from mas import render
 from mas.cli.calls import Call
 from mas.cli.options import DryRun, Json, Names, call_of
 from mas.paths import is_session_id
-from mas.reconcile import Finding, Report
+from mas.reconcile import NOTES, Finding, Report
 
 
 def doctor(
@@ -58,27 +58,27 @@ def _show(call: Call, report: Report, *, named: bool, planned: bool, mending: bo
         titles = ("SESSION", "PROBLEM", "WHAT IS THE MATTER", "")
         columns = [render.Column(title, least=12 if title.startswith("WHAT") else 0) for title in titles]
         call.lines(render.table(columns, rows, call.width, colour=call.colour))
-    call.say(_verdict(report, mending=mending))
+    call.say(_verdict(report, named=named, mending=mending))
 
 
 def _fate(report: Report, one: Finding, *, named: bool, planned: bool) -> str:
     if one in report.mended:
         return report.mended[one] or "mended"
-    if not one.action or one.problem == "busy":
+    if not one.action or one.problem in NOTES:
         return ""
     if one.lossy and not named:
         return f"doctor --fix {one.session_id[:8]}"
     return f"would {one.action.replace('_', ' ')}" if planned else ""
 
 
-def _verdict(report: Report, *, mending: bool) -> str:
+def _verdict(report: Report, *, named: bool, mending: bool) -> str:
     left = len(report.remaining)
     if not report.findings:
         return "all is well"
     if not left:
-        return f"{len(report.findings)} findings, all mended" if mending else "nothing that needs mending"
-    mendable = sum(1 for one in report.remaining if one.action and not one.lossy)
-    hint = "; `mas doctor --fix` mends it" if mendable and not mending else ""
+        return f"{len(report.findings)} found and mended" if mending else "nothing that needs mending"
+    mendable = any(one.action and (named or not one.lossy) for one in report.remaining)
+    hint = "; --fix mends it" if mendable and not mending else ""
     return f"{left} findings remain{hint}" if left != 1 else f"1 finding remains{hint}"
 
 

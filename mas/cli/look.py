@@ -23,7 +23,7 @@ def show(context: typer.Context, name: Name = None, *, as_json: Json = False) ->
     if as_json:
         call.json(found.to_json())
         return 0
-    call.lines([render.paint(_title(found), "bold" if call.colour else None), "", *render.facts(_facts(found))])
+    call.lines([render.paint(_title(found), "bold" if call.colour else None), "", *call.facts(_facts(found))])
     if found.agents:
         call.lines(["", *_team(call, found)])
     if found.recent:
@@ -80,7 +80,7 @@ def _tmux(found: Details) -> Iterator[str]:
 
 
 def _git(context: Mapping[str, Any]) -> str:
-    if not context.get("repo_root"):
+    if not (context.get("branch") or context.get("commit")):
         return ""
     worktree = f", worktree {context.get('worktree_name') or ''}".rstrip() if context.get("is_worktree") else ""
     commit = context.get("commit", "")[:10]
@@ -104,7 +104,7 @@ def _team(call: Call, found: Details) -> list[str]:
     branches: dict[str, list[str]] = {}
     for agent, line in zip(found.agents, lines, strict=True):
         branches.setdefault(agent.unit, []).append(line[len(agent.unit) :].lstrip())
-    return [render.tree("team", branches.items(), call.width, colour=call.colour)]
+    return [render.tree(found.team_name, branches.items(), call.width, colour=call.colour)]
 
 
 def _cells(agent: AgentDetail, found: Details) -> tuple[str, ...]:

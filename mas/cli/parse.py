@@ -18,11 +18,14 @@ def run(
     call: Call, verb: str, function: Callable[..., Any] | Mapping[str, Callable[..., Any]], words: Sequence[str]
 ) -> int:
     """Call what the words ask for and return its exit code; raises UsageError where they are wrong."""
+    command = build(verb, function)
     try:
-        done = build(verb, function).main(list(words), prog_name=f"mas {verb}", standalone_mode=False, obj=call)
+        with command.make_context(f"mas {verb}", list(words), obj=call) as context:
+            return command.invoke(context) or 0
+    except typer.Exit as end:
+        return end.exit_code
     except _USAGE as error:
         raise UsageError(_message(error), hint=f"`mas {_path(error, verb)} --help` shows how") from None
-    return done or 0
 
 
 def build(verb: str, function: Callable[..., Any] | Mapping[str, Callable[..., Any]]) -> Any:
@@ -43,7 +46,8 @@ _EPILOG = "Everywhere: " + "; ".join(f"{name} PATH, {text}" for name, text in CO
 
 def _message(error: Exception) -> str:
     text = error.format_message()  # type: ignore[attr-defined]
-    return " ".join(text.split()).rstrip(".")
+    text = " ".join(text.split()).rstrip(".")
+    return text[:1].lower() + text[1:]
 
 
 def _path(error: Exception, verb: str) -> str:

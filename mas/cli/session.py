@@ -48,7 +48,7 @@ def get(context: typer.Context, name: Name = None, *, as_json: Json = False) -> 
     if as_json:
         call.json(dict(document))
     else:
-        call.lines(render.facts(_flat(document), indent=0))
+        call.lines(call.facts(_flat(document), indent=0))
     return 0
 
 

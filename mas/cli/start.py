@@ -1,6 +1,7 @@
 """``start`` and ``resume``: bringing teams up."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -176,7 +177,7 @@ def _to_json(call: Call, started: Started) -> dict[str, Any]:
 
 
 def _show_plan(call: Call, plan: StartPlan, *, as_json: bool) -> int:
-    panes = [(pane.agent_id, pane.title, " ".join(pane.argv)) for pane in plan.launch.panes] if plan.launch else []
+    panes = [(pane.agent_id, pane.title, shlex.join(pane.argv)) for pane in plan.launch.panes] if plan.launch else []
     workspace = call.root.session(plan.session_id).directory
     if as_json:
         agents = [{"agentId": one, "name": name, "command": command} for one, name, command in panes]

@@ -31,6 +31,8 @@ def stop(
         call.say(f"{stray.seen.name} has ended; nobody had registered it")
         return 0
     ids = _up(call) if everything else call.mas.resolve_all(names or [])
+    if not ids and not quiet:
+        call.say("no session is up")
     return each(call, _own_last(call, ids), lambda one: _stop(call, one, force=force), quiet=quiet)
 
 

@@ -63,7 +63,7 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NA
     if found.team is None:
         raise RefusedError(f"template {name}: {found.problem}", hint=f"mend it in {found.path}")
     facts = [("description", found.team.description), ("directory", str(found.path)), ("start it", _command(name))]
-    call.lines([f"{name}: {len(found.team.ids)} agents", "", *render.facts(facts), "", *_team(call, found.team)])
+    call.lines([f"{name}: {len(found.team.ids)} agents", "", *call.facts(facts), "", *_team(call, found.team)])
     return 0
 
 
@@ -77,7 +77,7 @@ def _team(call: Call, team: Team) -> list[str]:
         return [f"  {line}" for line in render.aligned(rows)]
     lines = iter(render.aligned(row[1:] for row in rows))
     branches = [(unit.name, [next(lines) for _ in unit.agents]) for unit in team.units]
-    return [render.tree("team", branches, call.width, colour=call.colour)]
+    return [render.tree(team.name, branches, call.width, colour=call.colour)]
 
 
 def _cells(agent: Agent, team: Team) -> tuple[str, ...]:

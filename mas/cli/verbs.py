@@ -22,6 +22,9 @@ GROUPS: Mapping[str, Verbs] = {
         "clean": ("stop", "remove sessions that were not used for long"),
     },
     "In a session": {
+        "send": ("talk", "a text to an agent, a unit, a group or all"),
+        "messages": ("talk", "what was sent, and what became of it"),
+        "deliver": ("talk", "bring what waits for agents; mas calls it by itself"),
         "agents": ("look", "its agents and what each runs"),
         "capture": ("look", "what an agent's screen shows"),
         "env": ("everyday", 'its variables, for eval "$(mas env)"'),
@@ -43,6 +46,8 @@ GROUPS: Mapping[str, Verbs] = {
     "Housekeeping": {
         "templates": ("templates", "the teams to choose from: list, show"),
         "doctor": ("doctor", "find what a crash left, and mend it"),
+        "serve": ("serve", "the same over HTTP: --background, --status, --stop"),
+        "token": ("serve", "what the HTTP server asks its clients for"),
         "completion": ("completion", "completion for bash, zsh or fish"),
         "version": ("everyday", "the version of mas"),
     },
@@ -67,7 +72,14 @@ def run(call: Call, verb: str, words: Sequence[str]) -> int:
         raise _unknown(verb)
     from mas.cli import parse  # noqa: PLC0415  the overview does without typer
 
-    return parse.run(call, verb, command(name), list(words))
+    return parse.run(call, verb, command(name), _arranged(name, words))
+
+
+def _arranged(verb: str, words: Sequence[str]) -> list[str]:
+    """The words as typer can read them, where a verb takes texts that may look like options."""
+    arrange = getattr(import_module(f"mas.cli.{ALL[verb][0]}"), "ARRANGED", {}).get(verb, list)
+    arranged: list[str] = arrange(words)
+    return arranged
 
 
 def command(verb: str) -> Callable[..., Any] | Mapping[str, Callable[..., Any]]:
@@ -80,13 +92,13 @@ def overview() -> list[str]:
     """All verbs on one page of 80 columns."""
     lines = ["mas runs teams of terminal agents in tmux.", "", "usage: mas VERB [ID] [OPTION]…"]
     for title, group in GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {verb:11} {text}" for verb, (_, text) in group.items())]
-    lines += ["", "Everywhere:", *(f"  {f'{name} PATH':11} {text}" for name, text in COMMON.items())]
+        lines += ["", f"{title}:", *(f"  {verb:13}{text}" for verb, (_, text) in group.items())]
+    lines += ["", "Everywhere:", *(f"  {f'{name} PATH':13}{text}" for name, text in COMMON.items())]
     return [
         *lines,
         "",
-        "ID is an id or its first characters, a label, or a tmux name; without one it is the",
-        "session you are in, or the only active one. `mas VERB --help` says more.",
+        "ID is an id, its beginning, a label or a tmux name; without one, the session",
+        "you are in, or the only one that is active. `mas VERB --help` says more.",
     ]
 
 

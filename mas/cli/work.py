@@ -141,7 +141,7 @@ def progress(context: typer.Context, name: Name = None, *, as_json: Json = False
     bar = render.bar(found.iterations_completed, found.total_iterations, 30, plain=not call.on_terminal)
     counted = f"{found.iterations_completed} of {found.total_iterations} iterations"
     title = render.one_line(f"{session.label or session_id[:8]}: {session.status}")
-    call.lines([title, "", f"  {bar}  {counted}", "", *render.facts(_facts(session, found))])
+    call.lines([title, "", f"  {bar}  {counted}", "", *call.facts(_facts(session, found))])
     return 0
 
 

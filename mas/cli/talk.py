@@ -1,0 +1,243 @@
+"""``send``, ``messages`` and ``deliver``: texts to agents, what became of them, and the process that brings what waits."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mas import courier, delivery, planning, render
+from mas.cli.calls import Call
+from mas.cli.options import Json, Name, call_of, seconds
+from mas.clock import utc_now
+from mas.delivery import SendOptions
+from mas.errors import NotFoundError, RefusedError, UsageError, explaining, shorten
+from mas.following import LOOK
+from mas.mailbox import Mailbox
+from mas.messages import MAX_BYTES, Address, Fate, Message, batch, parse_words
+from mas.team import Team
+
+ACCEPTED = ("submitted", "queued")
+"""The fates that make a send a success."""
+
+_NEWEST = 50
+_FLAGS = {"-e", "--execute", "-n", "--no-execute", "--batch", "--queue", "--no-queue", "--json", "--eof", "--no-eof"}
+_VALUES = {"-t", "--target", "-p", "-s", "--sender", "--session", "-f", "--file", "--after"}
+_HELP = {"-h", "--help"}
+
+
+def arrange(words: Sequence[str]) -> list[str]:
+    """The words of ``mas send`` with its options first: all else is text, also where that begins with a dash."""
+    options: list[str] = []
+    rest: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        if word == "--":
+            rest += waiting
+        elif word in _FLAGS | _HELP or word.partition("=")[0] in {one for one in _VALUES if one.startswith("--")}:
+            options += [word, *([next(waiting, "")] if word in _VALUES else [])]
+        elif word in _VALUES:
+            options += [word, next(waiting, "")]
+        else:
+            rest.append(word)
+    return [*options, "--", *rest] if rest else options
+
+
+def send(  # noqa: PLR0913  one argument an option
+    context: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[FROM] TO TEXT")] = None,
+    *,
+    target: Annotated[str | None, typer.Option("--target", "-t", "-p", metavar="TO", help="who gets it")] = None,
+    sender: Annotated[str | None, typer.Option("--sender", "-s", metavar="FROM", help="the agent it is from")] = None,
+    no_enter: Annotated[bool, typer.Option("--no-execute", "-n", help="type it, and press no Enter")] = False,
+    enter: Annotated[bool, typer.Option("--execute", "-e", help="press Enter, as is done anyway")] = False,
+    session: Annotated[str | None, typer.Option(metavar="ID", help="the session, else the one that is meant")] = None,
+    file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="the text; - is stdin")] = None,
+    lines: Annotated[bool, typer.Option("--batch", help="each line is a message; empty and # lines are none")] = False,
+    queue: Annotated[bool, typer.Option(help="let it wait for an agent that is not there")] = True,
+    end: Annotated[bool | None, typer.Option("--eof/--no-eof", help="send EOF 3 s later")] = None,
+    after: Annotated[str | None, typer.Option(metavar="TIME", help="wait so long first, for example 3s")] = None,
+    as_json: Json = False,
+) -> int:
+    """Send a text to an agent, a unit, a group, several (10,11), or all; FROM is an agent that may write to TO.
+
+    Without TEXT it is read from stdin. Exit code 0 only where every agent has it, or will get it.
+    """
+    call = call_of(context)
+    call.refuse_records_only("send")
+    session_id = call.mas.resolve(session)
+    team, _ = planning.stored_team(call.mas, session_id)
+    spoken = _words(call, words or [], target, file)
+    address = _from(call, session_id, team, parse_words(spoken, team), sender)
+    texts = batch(address.text) if lines else (address.text,)
+    if not texts:
+        raise RefusedError("there is no message in it", hint="each line that is not empty and no # comment is one")
+    options = SendOptions(
+        execute=not no_enter or enter,
+        queue=queue,
+        checked=len(spoken) == 3,
+        verified=_is_own(call, session_id, address.sender)
+        and delivery.speaks_for(call.mas, session_id, address.sender),
+        eof=end,
+    )
+    if after is not None:
+        time.sleep(seconds(after, "--after"))
+    sent = [call.mas.send(session_id, Address(address.target, text, address.sender), options) for text in texts]
+    _tell(call, sent, as_json=as_json, single=not lines)
+    return 0 if all(fate.outcome in ACCEPTED for one in sent for fate in one.fates.values()) else 1
+
+
+def _words(call: Call, words: Sequence[str], target: str | None, file: str | None) -> list[str]:
+    """Who gets which text, as ``parse_words`` reads it: an option, a file or stdin may say a part of it."""
+    spoken = [*words] if target is None else [target, *words]
+    if target is not None and len(words) > 1:
+        raise UsageError(f"{len(words)} words were given beside --target", hint='quote the text: mas send -t TO "TEXT"')
+    if file is not None:
+        return [*spoken, _read(call, file)]
+    if len(spoken) == 1 and not sys.stdin.isatty():
+        return [*spoken, _read(call, "-")]
+    return spoken
+
+
+def _read(call: Call, name: str) -> str:
+    """A text from a file or stdin, without the newline at its end, but not more than may be sent."""
+    if name == "-":
+        data = sys.stdin.buffer.read(4 * MAX_BYTES)
+    else:
+        try:
+            with explaining(name, "read"), (call.cwd / name).open("rb") as file:
+                data = file.read(4 * MAX_BYTES)
+        except FileNotFoundError:
+            raise NotFoundError(f"no file {shorten(name)}", hint="--file - reads stdin") from None
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def _from(call: Call, session_id: str, team: Team, address: Address, sender: str | None) -> Address:
+    """The address with its sender: the named one, else the agent in whose pane this runs, unless it means only that."""
+    if sender is not None:
+        return Address(address.target, address.text, team.agent(sender.removeprefix("agent-")).id)
+    own = call.environ.get("MAS_AGENT_ID", "")
+    known = _is_own(call, session_id, own) and own in team.ids
+    if address.sender or not known or team.expand(address.target) == (own,):
+        return address
+    return Address(address.target, address.text, own)
+
+
+def _is_own(call: Call, session_id: str, agent_id: str) -> bool:
+    """Whether the environment says that we are this agent of the session."""
+    own = (call.environ.get("MAS_SESSION_ID"), call.environ.get("MAS_AGENT_ID"))
+    return bool(agent_id) and own == (session_id, agent_id)
+
+
+def _tell(call: Call, sent: Sequence[Message], *, as_json: bool, single: bool) -> None:
+    """For a person in few words where all went well; for scripts a line for each agent."""
+    if as_json:
+        call.json(sent[0].to_json() if single else {"messages": [one.to_json() for one in sent], "count": len(sent)})
+        return
+    rows = [(agent_id, fate.outcome, fate.reason) for one in sent for agent_id, fate in one.fates.items()]
+    if not call.on_terminal:
+        call.lines(render.tab_separated(rows))
+    elif all(outcome == "submitted" for _, outcome, _ in rows):
+        many = f"{len(sent)} messages " if len(sent) > 1 else ""
+        call.out(f"{many}submitted to {', '.join(dict.fromkeys(agent_id for agent_id, *_ in rows))}")
+    else:
+        call.lines(render.aligned(rows))
+
+
+def messages(  # noqa: PLR0913  one argument an option
+    context: typer.Context,
+    name: Name = None,
+    *,
+    agent: Annotated[str | None, typer.Option("--agent", "-a", metavar="ID", help="what it sent or was sent")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="go on as they come, and as their fates change")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="the newest N")] = _NEWEST,
+    as_json: Json = False,
+) -> int:
+    """Show the messages of a session, oldest first, and what became of each. With --follow --json one a line."""
+    call = call_of(context)
+    session_id = call.mas.resolve(name)
+    call.mas.storage.read(session_id)
+    box = Mailbox(call.root, session_id)
+    wanted = agent.removeprefix("agent-") if agent else ""
+    found = [one for one in box.messages().values() if not wanted or wanted in (one.sender, *one.to)][-limit:]
+    if follow:
+        for one in _as_they_come(box, found, wanted):
+            _show(call, [one], as_json=as_json, indent=None)
+            call.flush()
+    elif as_json:
+        call.json({"sessionId": session_id, "messages": [one.to_json() for one in found], "count": len(found)})
+    else:
+        _show(call, found, as_json=False)
+    return 0
+
+
+def _as_they_come(box: Mailbox, first: Sequence[Message], agent: str) -> Iterator[Message]:
+    """Each message once more whenever something of its fate changes."""
+    yield from first
+    known, size = box.messages(), box.size()
+    while True:
+        time.sleep(LOOK)
+        if box.size() != size:
+            size, before, known = box.size(), known, box.messages()
+            changed = [one for key, one in known.items() if before.get(key) != one and one.fates]
+            yield from (one for one in changed if not agent or agent in (one.sender, *one.to))
+
+
+def _show(call: Call, found: Sequence[Message], *, as_json: bool, indent: int | None = 2) -> None:
+    if as_json:
+        for one in found:
+            call.out(render.to_json(one.to_json(), indent=indent))
+        return
+    rows = [(one.timestamp, one.sender or "-", one.target, _fate(one), one.text) for one in found]
+    if not call.on_terminal:
+        call.lines(render.tab_separated(rows))
+        return
+    now = utc_now()
+    lines = render.aligned((f"{render.ago(row[0], now)} ago", f"{row[1]} > {row[2]}", *row[3:]) for row in rows)
+    call.lines([render.cut(line, call.width) for line in lines])
+
+
+def _fate(message: Message) -> str:
+    """One word where all had the same fate, else each agent's."""
+    if not message.fates:
+        return "unsettled"
+    words = {_said(fate) for fate in message.fates.values()}
+    if len(words) == 1:
+        return words.pop()
+    return ", ".join(f"{agent_id} {_said(fate)}" for agent_id, fate in message.fates.items())
+
+
+def _said(fate: Fate) -> str:
+    return f"{fate.outcome} ({fate.reason})" if fate.reason else fate.outcome
+
+
+def deliver(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="give up after so long")] = "10m",
+) -> int:
+    """Deliver what waits, each as soon as its agent reads. mas runs this by itself when there is something to deliver.
+
+    Exit code 1 where something still waits at the end.
+    """
+    call = call_of(context)
+    limit = seconds(timeout, "--timeout")
+
+    def tell(message: Message, agent_id: str, fate: Fate) -> None:
+        call.out(f"{utc_now()} {message.kind} {message.id} for {agent_id}: {_said(fate)}")
+        call.flush()
+
+    waiting = courier.deliver_waiting(call.mas, call.mas.resolve(name), timeout=limit, tell=tell)
+    if waiting:
+        call.say(f"messages wait for {', '.join(waiting)}")
+    return 1 if waiting else 0
+
+
+COMMANDS: dict[str, Any] = {"send": send, "messages": messages, "deliver": deliver}
+ARRANGED = {"send": arrange}
+"""The verbs whose words are put in order before they are parsed."""

@@ -1,0 +1,201 @@
+"""How a call ends that does not end by itself: signals, closed pipes, full disks, bugs."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commandline import AGENT, PROGRAM, environment, mas, ok, record, start
+
+from mas.paths import Root
+
+Wait = Callable[..., None]
+SIGNALS = [
+    (signal.SIGINT, 130, "mas: interrupted; what was not finished is undone\n"),
+    (signal.SIGTERM, 143, "mas: asked to end; what was not finished is undone\n"),
+    (signal.SIGHUP, 129, "mas: hung up; what was not finished is undone\n"),
+]
+
+
+def begin(*words: str, root: Path, **others: object) -> subprocess.Popen[bytes]:
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **others}
+    return subprocess.Popen([*PROGRAM, *words], env=environment(root), **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def is_waiting(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process sleeps in the loop that looks at a log."""
+    return (
+        "clock_nanosleep" in Path(f"/proc/{process.pid}/wchan").read_text()
+        or "hrtimer" in Path(f"/proc/{process.pid}/wchan").read_text()
+    )
+
+
+@pytest.mark.parametrize(("number", "code", "said"), SIGNALS)
+def test_a_signal_ends_a_call_with_its_code_and_a_line(
+    tmp_path: Path, wait_until: Wait, number: signal.Signals, code: int, said: str
+) -> None:
+    made = record(tmp_path)
+    waiting = begin("wait", made, "--until", "completed", root=tmp_path)
+    wait_until(lambda: is_waiting(waiting))
+    waiting.send_signal(number)
+    out, err = waiting.communicate(timeout=10)
+    assert (waiting.returncode, out, err.decode()) == (code, b"", said)
+
+
+def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path, wait_until: Wait) -> None:
+    made = record(tmp_path)
+    words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PROGRAM, "wait", made, "--until", "completed"]
+    waiting = subprocess.Popen(words, env=environment(tmp_path), stderr=subprocess.PIPE)
+    wait_until(lambda: is_waiting(waiting))
+    waiting.send_signal(signal.SIGHUP)
+    ok("session", "transition", "-q", made, "planning", root=tmp_path)
+    ok("complete", "-q", made, root=tmp_path)
+    assert waiting.wait(timeout=10) == 0
+    assert waiting.stderr
+    assert waiting.stderr.read() == f"{made[:8]} is completed\n".encode()
+    waiting.stderr.close()
+
+
+def test_a_start_that_is_ended_at_any_moment_is_whole_or_leaves_nothing(root: Root, tmux_socket: Path) -> None:
+    begun = time.monotonic()
+    ok("rm", "--force", "-q", start(root.path), root=root.path)
+    whole, undone = time.monotonic() - begun, 0
+    for step in range(12):
+        number, code, said = SIGNALS[step % 3]
+        starting = begin("start", "--isolated", "-q", *AGENT, root=root.path)
+        try:
+            starting.wait(timeout=whole * (step + 1) / 12)
+        except subprocess.TimeoutExpired:
+            starting.send_signal(number)
+        out, err = starting.communicate(timeout=30)
+        if out:
+            ok("rm", "--force", "-q", out.decode().strip(), root=root.path)
+        elif starting.returncode != -number:  # else it had not even begun
+            undone += 1
+            assert (starting.returncode, err.decode()) == (code, said)
+        assert [path for path in root.path.glob("sessions/*") if path.name[0] != "."] == []
+        assert [*root.path.glob("sessions/.staging/*"), *root.path.glob("sessions/.trash/*")] == []
+        assert ok("list", "-aq", root=root.path).out == ""
+    assert undone
+    assert teams(tmux_socket) == ""
+    ok("doctor", "--fix", root=root.path)
+    assert ok("doctor", root=root.path).out == ""
+
+
+def teams(socket: Path) -> str:
+    done = subprocess.run(
+        ["tmux", "-S", socket, "list-sessions"], capture_output=True, text=True, check=False, timeout=10
+    )
+    return done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, wait_until: Wait) -> None:
+    made = record(tmp_path)
+    following = begin("events", made, "--follow", root=tmp_path)
+    assert following.stdout
+    assert following.stdout.readline().endswith(b"created\t\n")
+    following.stdout.close()
+    wait_until(lambda: is_waiting(following))
+    ok("session", "transition", "-q", made, "planning", root=tmp_path)
+    assert following.wait(timeout=10) == 141
+    assert following.stderr
+    assert following.stderr.read() == b""
+    following.stderr.close()
+
+
+@pytest.mark.parametrize("verb", ["help", "version", "list --help"])
+def test_a_closed_pipe_is_no_error(verb: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*PROGRAM, *verb.split()], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=30)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_full_disk_behind_stdout_is_said() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*PROGRAM, "help"], stdout=full, stderr=subprocess.PIPE, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (1, b"mas: No space left on device\n")
+
+
+def test_nobody_to_talk_to_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *PROGRAM, "show", "x"], env=environment(tmp_path), check=False, timeout=30
+    )
+    assert done.returncode == 1
+
+
+BROKEN = "import sys; sys.modules['mas.cli.answers'] = None; from mas.cli import main; sys.exit(main())"
+"""An installation that lacks a module: what a bug of ours looks like."""
+
+
+def test_a_bug_leaves_a_report_without_secrets(tmp_path: Path) -> None:
+    secret = "s3cr3t" * 20
+    env = {"XDG_STATE_HOME": str(tmp_path / "state"), "MY_TOKEN": "in the environment"}
+    done = mas("list", "--status", secret, env=env, program=(sys.executable, "-P", "-c", BROKEN))
+    assert done.code == 3
+    (report,) = (tmp_path / "state" / "mas").iterdir()
+    assert done.err == f"mas: a bug in mas (ModuleNotFoundError); please report it with {report}\n"
+    assert report.stat().st_mode & 0o777 == 0o600
+    text = report.read_text()
+    assert "ModuleNotFoundError" in text
+    assert "in answer" in text
+    assert secret[:20] in text
+    assert secret not in text
+    assert "in the environment" not in text
+
+
+def test_a_bug_is_said_even_where_no_report_can_be_written() -> None:
+    done = mas("list", program=(sys.executable, "-P", "-c", BROKEN))
+    assert done.code == 3
+    assert done.err.startswith("mas: a bug in mas (ModuleNotFoundError); its report could not be written to ")
+    assert done.err.count("\n") == 1
+
+
+def test_what_caused_a_bug_is_in_its_report(tmp_path: Path) -> None:
+    program = """
+import sys
+from mas.cli import main
+class Odd:
+    def __getattr__(self, name):
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+sys.modules["mas.cli.answers"] = Odd()
+sys.exit(main())
+"""
+    done = mas("list", env={"XDG_STATE_HOME": str(tmp_path)}, program=(sys.executable, "-P", "-c", program))
+    assert done.code == 3
+    text = next((tmp_path / "mas").iterdir()).read_text()
+    assert text.index("ValueError") < text.index("which came from:") < text.index("KeyError")
+
+
+def test_an_interrupt_key_leaves_a_terminal_as_it_was(tmp_path: Path, wait_until: Wait) -> None:
+    """On a terminal the call shows that it waits; what it drew is gone when it ends."""
+    made = record(tmp_path)
+    master, slave = pty.openpty()
+    waiting = begin("wait", made, "--until", "completed", root=tmp_path, stderr=slave, stdout=slave, stdin=slave)
+    os.close(slave)
+    wait_until(lambda: b"waiting until" in os.read(master, 4096))
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(timeout=10) == 130
+    drawn = b""
+    while b"undone" not in drawn:
+        drawn += os.read(master, 4096)
+    os.close(master)
+    assert b"\x1b[?25h" in drawn
+
+
+def test_a_stop_of_an_unknown_id_does_not_keep_the_others_from_it(root: Path, tmux_socket: Path) -> None:
+    """All names are resolved before anything is done."""
+    del tmux_socket
+    place = root.path  # type: ignore[attr-defined]
+    made = start(place)
+    assert mas("stop", made, "nothing", root=place).code == 1
+    assert ok("list", "--active", "-q", root=place).lines == [made]
