@@ -1,6 +1,6 @@
 """mas runs teams of terminal agents: sessions with a workspace, a lifecycle and a history of their own.
 
-The names for programs can be imported from here; each is loaded when it is asked for, so that ``import mas`` costs little.
+The names for programs can be imported from here; each is loaded when it is asked for, so ``import mas`` costs little.
 """
 
 from importlib import import_module

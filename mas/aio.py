@@ -1,4 +1,4 @@
-"""SessionManager's names as coroutines: the same work, done in a thread, so that an event loop never waits for a disk."""
+"""SessionManager's names as coroutines: the same work, done in a thread, so an event loop never waits for a disk."""
 
 import asyncio
 from collections.abc import Callable, Mapping
