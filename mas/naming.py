@@ -4,13 +4,17 @@ A name is a full id, a unique beginning of one (4 characters or more), a label, 
 """
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 from mas.errors import AmbiguousError, MasError, NotFoundError, shorten
-from mas.paths import is_session_id
 from mas.index import Row
+from mas.paths import is_session_id
 
 PREFIX = "mas-"
+SHARED = "mas-tmux"
+"""What the team of a project's own directories is called in tmux where the project has no name."""
+
 LEAST_PREFIX = 4
 
 
@@ -81,6 +85,15 @@ def tmux_name(session_id: str, taken: Collection[str]) -> str:
             return name
     msg = f"every tmux name for {session_id} is taken"
     raise MasError(msg, hint="choose another id")
+
+
+def shared_name(session: str, project: str) -> str:
+    """The tmux name for the team of a project's own directories: as the project sets it, else after the project.
+
+    Every character but letters, digits, ``_`` and ``-`` becomes ``-``, as it always did.
+    """
+    wanted = session or (f"{PREFIX}{project}" if project else SHARED)
+    return re.sub(r"[^A-Za-z0-9_-]", "-", wanted)
 
 
 def free_id(make_id: Iterable[str], taken: Collection[str]) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mas import definitions, fields, files, launch, naming, profiles, settings, team, tmux, values, workspace
@@ -52,7 +51,10 @@ class StartOptions:
 
 @dataclass(frozen=True, slots=True)
 class StartPlan:
-    """What a start will do. ``template`` is None for a copy of another session, ``launch`` where no team is started."""
+    """What a start will do. ``template`` is None where nothing is copied, ``launch`` where no team is started.
+
+    One that ``renews`` takes up a record that is there; every other one makes a new session.
+    """
 
     document: Document
     template: workspace.Template | None
@@ -62,6 +64,7 @@ class StartPlan:
     fill: Callable[[SessionPaths], None]
     """Makes ``unit/``, ``workflows/`` and ``logs/`` in a directory that is still aside."""
     launch: launch.LaunchPlan | None
+    renews: bool = False
 
     @property
     def session_id(self) -> str:
@@ -78,35 +81,57 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     """Work out a start from a template; raises whatever it would be refused with."""
     project = settings.load_settings(mas.root)
     template = workspace.find_template(options.template, mas.root, project.template)
-    wanted = values.check_json(options.config or {}, "the configuration")
-    chosen = team.apply_config(template.team, wanted)
-    choice = profiles.choose(
-        options.agent, options.command, profiles.load(mas.root, mas.environ), mas.environ, project.agent
-    )
+    wanted = ask(mas, options, template.team, project.agent)
     seen = tmux.discover(mas.server) if options.team else tmux.Seen(running=False)
-    session_id = free_id(mas, seen) if options.session_id is None else _given_id(mas, options.session_id, seen)
+    session_id = free_id(mas, seen) if options.session_id is None else given_id(mas, options.session_id, seen)
     check_label(mas, options.label)
     check_room(mas, template.size, template.tree.entries)
     if options.team:
-        tmux.capacity(seen).require(len(chosen.ids))
-    runtime = {
-        "mode": options.mode,
-        "root": str(mas.root.path),
-        **intent(mas, session_id, seen, up=options.team),
-        "agents": list(chosen.ids),
-        "template": template.name,
-        "profile": choice.profile.name,
-        "label": options.label,
-    }
-    document = {**mas.manager.draft(options.request, config=options.work, session_id=session_id), "runtime": runtime}
+        tmux.capacity(seen).require(len(wanted.team.ids))
+    runtime = intent(mas, session_id, seen, up=options.team) | {"mode": "isolated", "label": options.label}
+    document = mas.manager.draft(options.request, config=options.work, session_id=session_id)
+    fill = partial(workspace.build, template, wanted.team)
+    return assemble(mas, {**document, "runtime": runtime}, wanted, fill, template)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A team as it is asked for: what its agents are told, which program they are, and the configuration as given."""
+
+    team: Team
+    choice: profiles.Choice
+    config: Mapping[str, Any]
+
+
+def ask(mas: "Mas", options: StartOptions, found: Team, agent: str) -> Wanted:
+    """The team that is wanted of the one that was ``found``; ``agent`` is the project's own choice of a program."""
+    config = values.check_json(options.config or {}, "the configuration")
+    known = profiles.load(mas.root, mas.environ)
+    choice = profiles.choose(options.agent, options.command, known, mas.environ, agent)
+    return Wanted(team.apply_config(found, config), choice, config)
+
+
+def assemble(
+    mas: "Mas",
+    document: Document,
+    wanted: Wanted,
+    fill: Callable[[SessionPaths], None],
+    template: workspace.Template | None = None,
+) -> StartPlan:
+    """The plan for a record whose ``runtime`` says what is intended; without a template nothing is to be copied."""
+    name, choice = template.name if template else workspace.OWN, wanted.choice
+    team_of = {"agents": list(wanted.team.ids), "template": name, "profile": choice.profile.name}
+    runtime = {**runtime_of(document), "root": str(mas.root.path), **team_of}
+    document = {**document, "runtime": runtime}
+    up = runtime["wanted"] == "up"
     return StartPlan(
         document,
         template,
-        chosen,
+        wanted.team,
         choice,
-        {**wanted, "mas": own_config(template.name, choice, chosen)},
-        partial(workspace.build, template, chosen),
-        launch_plan(mas, document, chosen, choice.profile) if options.team else None,
+        {**wanted.config, "mas": own_config(name, choice, wanted.team)},
+        fill,
+        launch_plan(mas, document, wanted.team, choice.profile) if up else None,
     )
 
 
@@ -136,7 +161,8 @@ def ids_in(root: Root) -> Iterator[str]:
             yield from os.listdir(place)  # noqa: PTH208  names are all we want
 
 
-def _given_id(mas: "Mas", wanted: str, seen: tmux.Seen) -> str:
+def given_id(mas: "Mas", wanted: str, seen: tmux.Seen) -> str:
+    """The id, where it can be that of a new session; raises ExistsError, InvalidIdError."""
     if mas.storage.has(check_session_id(wanted)):
         raise taken(wanted)
     if mas.ours(seen, wanted):

@@ -76,6 +76,14 @@ def find_template(name: str | None, root: Root, default: str | None = None) -> T
     return Template(wanted, path, team, tree)
 
 
+def shared_team(root: Root) -> Team:
+    """The team of the root's own ``unit/``. Raises RefusedError where there is none, or its ``team.toml`` is wrong."""
+    if not (root.path / "unit").is_dir():
+        msg = f"there is no unit/ in {trees.shown(root.path)} to start a team in"
+        raise RefusedError(msg, hint="`mas init` makes one here, `mas start --isolated` a workspace of its own")
+    return _load_team(OWN, root.path)
+
+
 def list_templates(root: Root) -> tuple[Listed, ...]:
     """Every template there is, in the order in which they are looked for."""
     return tuple(_listed(name, path) for name, path in _places(root).items())
