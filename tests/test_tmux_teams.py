@@ -254,6 +254,17 @@ def test_a_taken_name_is_refused_and_its_session_untouched(server: Server, tmux_
     assert [session.tmux_id for session in tmux.discover(server).sessions] == [first.tmux_id]
 
 
+def test_a_namesake_that_somebody_made_by_hand_is_left_alone(
+    server: Server, tmux_socket: Path, directory: Path
+) -> None:
+    teams.tmux(tmux_socket, "new-session", "-d", "-s", teams.NAME, "cat")
+    with pytest.raises(ExistsError, match=teams.NAME):
+        tmux.launch(server, teams.plan(directory, {"meta": 2}))
+    (session,) = tmux.discover(server).sessions
+    assert (session.name, session.session_id, session.root) == (teams.NAME, "", "")
+    assert len(tmux.panes(server, session.tmux_id, "")) == 1
+
+
 def test_two_roots_share_a_server(server: Server, tmp_path: Path) -> None:
     plans = [
         teams.plan(tmp_path / root / "s", {"meta": 1}, session_id=f"{root}-id", name=f"mas-{root}", nonce=root * 8)
@@ -378,13 +389,13 @@ def test_a_server_that_does_not_answer_is_no_failure_and_no_success(
 
 @pytest.mark.parametrize(
     "text",
-    ["exit 0", "echo garbage", "echo garbage; exit 1", "echo no >&2; exit 1", "exit 139", f"printf '{teams.NONCE}s$0'"],
+    ["exit 0", "echo garbage", "echo garbage; exit 1", "echo no >&2; exit 1", "exit 139", "printf 'NONCEs$0'"],
 )
 def test_a_tmux_that_talks_nonsense_has_built_nothing(
     server: Server, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     plan = teams.plan(directory, {"meta": 1})
-    teams.fake_tmux(tmp_path / "bin", text, monkeypatch)
+    teams.fake_tmux(tmp_path / "bin", text.replace("NONCE", plan.nonce), monkeypatch)
     with pytest.raises(MasError):
         tmux.launch(server, plan)
 
