@@ -12,7 +12,8 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 SCRIPTS = REPOSITORY / "scripts"
 NAMES = (
-    "GitContext PRDReference Session SessionConfiguration SessionManager SessionPhase SessionStatistics SessionStatus"
+    "GitContext, PRDReference, Session, SessionConfiguration, "
+    "SessionManager, SessionPhase, SessionStatistics, SessionStatus"
 )
 
 
