@@ -164,6 +164,11 @@ class Root:
         """Lock file of those who give a session a label: taken inside a session's lock, outside the index's."""
         return self.locks / "labels.lock"
 
+    @property
+    def shared_lock(self) -> Path:
+        """Lock file of those who bring a team up in the root's own directories: taken outside all others."""
+        return self.locks / "shared.lock"
+
 
 def resolve_root(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -> Root:
     """The root a command works in.
