@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mas import events, guard, launch, proc, processes, tmux, watching
+from mas import events, guard, launch, notes, proc, processes, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
 from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
@@ -57,9 +58,19 @@ def stop(mas: "Mas", session_id: str, *, grace: float = ASKING) -> Stopped:
         if not inside:
             _record(mas, session_id, {"wanted": "down"})
             _end(mas, session_id, found, members, grace=grace)
-            if refusal := _record(mas, session_id, {"wanted": "down", "observed": "down"}):
+            refusal = _record(mas, session_id, {"wanted": "down", "observed": "down"})
+            _take_note_away(mas, document)
+            if refusal:
                 raise refusal
     return _hand_over(mas, session_id, grace) if inside else Stopped(session_id, was_up=found.team is not None)
+
+
+def _take_note_away(mas: "Mas", document: Document | None) -> None:
+    """Remove ``.mas_session`` where it names the team that has ended."""
+    runtime = runtime_of(document) if document else {}
+    if name := runtime.get("tmux_name"):
+        for place in {str(mas.cwd), runtime.get("project") or str(mas.root.path)}:
+            notes.take_away(Path(place), name)
 
 
 def _stoppable(mas: "Mas", session_id: str) -> Document | None:
@@ -232,6 +243,7 @@ def _end_for_removal(mas: "Mas", session_id: str, document: Document | None, *, 
         msg = f"session {session_id} is the one this runs in"
         raise RefusedError(msg, hint=f"call `mas rm --force {session_id}` from outside of it")
     _end(mas, session_id, found, members, grace=ASKING)
+    _take_note_away(mas, document)
     refusal = _record(mas, session_id, {"wanted": "down", "observed": "down"})
     if refusal and not force:
         raise refusal
