@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -20,8 +20,8 @@ QUICK = Limits(head_time=0.5, body_time=0.5, connections=8)
 
 @pytest.fixture
 def served(root: Root, tmux_socket: Path) -> Iterator[Served]:
+    del tmux_socket
     with serving(root, origins=("https://team.example",)) as found:
-        assert tmux_socket
         yield found
 
 
@@ -33,7 +33,7 @@ class Raw:
         self.host = f"127.0.0.1:{served.config.port}".encode()
         self.file = self.socket.makefile("rb")
 
-    def __enter__(self) -> "Raw":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,11 +65,37 @@ class Raw:
 
 REQUEST = b"GET /sessions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
 
-HOSTS = [b"{host}", *(b"%b" % host for host in (b"evil.example", b"evil.example:8765", b"127.0.0.1", b"localhost", b""))]
-HOSTS += [b"127.0.0.1.nip.io:8765", b"127.0.0.1:1", b"[::1]", b"0.0.0.0:8765", b"{host}.evil.example", b"{host} "[:-1] + b"0"]
+HOSTS = [
+    b"{host}",
+    *(b"%b" % host for host in (b"evil.example", b"evil.example:8765", b"127.0.0.1", b"localhost", b"")),
+]
+HOSTS += [
+    b"127.0.0.1.nip.io:8765",
+    b"127.0.0.1:1",
+    b"[::1]",
+    b"0.0.0.0:8765",
+    b"{host}.evil.example",
+    b"{host} "[:-1] + b"0",
+]
 ORIGINS = [None, b"http://{host}", b"https://team.example", b"null", b"http://evil.example", b"http://localhost:3000"]
-ORIGINS += [b"https://{host}", b"http://{host}.evil.example", b"http://127.0.0.1", b"file://", b"*", b"http://evil.example:8765"]
-TOKENS = [b"Bearer {token}", None, b"", b"Bearer", b"Bearer  {token}", b"Basic {token}", b"Bearer {token}x", b"Bearer x"]
+ORIGINS += [
+    b"https://{host}",
+    b"http://{host}.evil.example",
+    b"http://127.0.0.1",
+    b"file://",
+    b"*",
+    b"http://evil.example:8765",
+]
+TOKENS = [
+    b"Bearer {token}",
+    None,
+    b"",
+    b"Bearer",
+    b"Bearer  {token}",
+    b"Basic {token}",
+    b"Bearer {token}x",
+    b"Bearer x",
+]
 METHODS = [b"GET", b"HEAD", b"POST", b"PATCH", b"DELETE", b"OPTIONS"]
 LEGAL = ({b"{host}"}, {None, b"http://{host}", b"https://team.example"}, {b"Bearer {token}"})
 
@@ -177,7 +203,7 @@ def test_a_chunked_body_is_read(served: Served) -> None:
 
 
 def test_what_comes_too_slowly_is_sent_away(root: Root, tmux_socket: Path) -> None:
-    assert tmux_socket
+    del tmux_socket
     with serving(root, limits=QUICK) as served:
         with Raw(served) as raw:  # nothing at all
             assert raw.answer()[0] == 408
@@ -195,7 +221,7 @@ def test_what_comes_too_slowly_is_sent_away(root: Root, tmux_socket: Path) -> No
 
 
 def test_a_connection_above_the_limit_is_told_so(root: Root, tmux_socket: Path) -> None:
-    assert tmux_socket
+    del tmux_socket
     with serving(root, limits=Limits(connections=3)) as served:
         with Raw(served) as one, Raw(served) as two, Raw(served) as three, Raw(served) as four:
             assert [each.ask(REQUEST + b"\r\n")[0] for each in (one, two, three)] == [200, 200, 200]
@@ -215,7 +241,11 @@ def test_many_slow_clients_keep_nobody_waiting(served: Served) -> None:
 
 
 def test_every_answer_says_how_it_is_to_be_taken(served: Served) -> None:
-    for answer in (served.client.get("/health"), served.client.get("/nowhere"), served.client.post("/runs", content=b"x")):
+    for answer in (
+        served.client.get("/health"),
+        served.client.get("/nowhere"),
+        served.client.post("/runs", content=b"x"),
+    ):
         assert answer.headers["content-type"] == "application/json"
         if answer.status_code != 415:
             assert answer.headers["x-content-type-options"] == "nosniff"

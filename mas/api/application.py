@@ -21,7 +21,7 @@ from mas.api.refusals import HttpError, bad_request, body_of, headers_of, status
 from mas.api.replies import Json
 from mas.api.routes import messages, meta, records, runs, sessions
 from mas.api.rules import rules_of
-from mas.api.watch import Watch
+from mas.api.watch import watching
 from mas.api.work import Work
 from mas.app import Mas
 from mas.clock import utc_now
@@ -72,9 +72,9 @@ def build(mas: Mas, config: ServeConfig) -> Api:
 @asynccontextmanager
 async def _life(api: FastAPI) -> AsyncIterator[None]:
     here: Here = api.state.here
-    watch = Watch(here.mas, here.work)
     await here.work.do(here.keys.prune)
-    async with watch.running():
+    await here.work.do(api.openapi)
+    async with watching(here.mas, here.work, here.config.limits.look_time):
         yield
     here.feeds.close()
     here.work.close()

@@ -41,6 +41,8 @@ class Limits:
     write_time: float = 60.0
     """How long a client may leave a stream unread."""
     shutdown_time: float = 60.0
+    look_time: float = 5.0
+    """How long a team may be gone before that is recorded."""
     threads: int = 8
     creates: int = 4
     """How many teams are brought up or down at once; further ones wait."""

@@ -1,6 +1,6 @@
 """The running server: takes its place, listens, serves, says when it is ready, and ends in order.
 
-INT, TERM and HUP end it: what was asked for is finished, streams are closed, sessions go on. A second one does not wait.
+INT, TERM and HUP end it: what was asked for is finished, streams end, sessions go on. A second one does not wait.
 """
 
 import asyncio

@@ -8,43 +8,35 @@ from mas.api.work import Work
 from mas.app import Mas
 from mas.errors import MasError
 
-LOOK = 5.0
-"""Seconds between two looks: one question to tmux each."""
+
+@asynccontextmanager
+async def watching(mas: Mas, work: Work, seconds: float) -> AsyncIterator[None]:
+    """Look every so many seconds, until the end of the block; each look is one question to tmux."""
+    task = asyncio.create_task(_watch(mas, work, seconds))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
-class Watch:
-    """The watch of one server."""
+async def _watch(mas: Mas, work: Work, seconds: float) -> None:
+    while True:
+        with suppress(MasError):
+            await work.do(lambda: record_lost(mas))
+        await asyncio.sleep(seconds)
 
-    def __init__(self, mas: Mas, work: Work) -> None:
-        self._mas = mas
-        self._work = work
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Watch until the end of the block."""
-        task = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _watch(self) -> None:
-        while True:
-            with suppress(MasError):
-                await self._work.do(self.record_lost)
-            await asyncio.sleep(LOOK)
-
-    def record_lost(self) -> Sequence[str]:
-        """Record what is gone; returns the ids of those sessions. Blocks."""
-        believed = {row["sessionId"] for row in self._mas.rows() if row.get("status") == "active"}
-        if not believed:
-            return []
-        now = self._mas.list(everything=True)
-        lost = [view.session_id for view in now.views if view.status == "stopped" and not view.stale]
-        found = [session_id for session_id in lost if session_id in believed]
-        for session_id in found:
-            with suppress(MasError):
-                self._mas.manager.change(session_id, lambda _document, _now: [])
-        return found
+def record_lost(mas: Mas) -> Sequence[str]:
+    """Record what is gone; returns the ids of those sessions. Blocks."""
+    believed = {row["sessionId"] for row in mas.rows() if row.get("status") == "active"}
+    if not believed:
+        return []
+    views = mas.list(everything=True).views
+    lost = [view.session_id for view in views if view.status == "stopped" and not view.stale]
+    found = [session_id for session_id in lost if session_id in believed]
+    for session_id in found:
+        with suppress(MasError):
+            mas.manager.change(session_id, lambda _document, _now: [])
+    return found

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.routing import APIRoute
 
 from mas.api import answered
 from mas.api.description import answers
@@ -23,7 +22,7 @@ router = APIRouter(tags=["server"])
 async def about(request: Request) -> Json:
     """Name, version, and every route there is."""
     app = request.app
-    endpoints = [line for route in app.routes if isinstance(route, APIRoute) for line in _lines(route)]
+    endpoints = [f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods]
     return Json(
         {
             "name": app.title,
@@ -33,10 +32,6 @@ async def about(request: Request) -> Json:
             "endpoints": endpoints,
         }
     )
-
-
-def _lines(route: APIRoute) -> Sequence[str]:
-    return [f"{method} {route.path}" for method in sorted(route.methods or ())] if route.include_in_schema else []
 
 
 @router.get("/health", summary="That the server answers", responses=answers(answered.Health))
