@@ -288,3 +288,11 @@ def test_what_is_free_is_counted() -> None:
     assert before is not None
     assert after == before + 2
     assert processes.free_descriptors(2**22 + 1) is None
+
+
+def test_what_is_gone_meanwhile_is_no_error() -> None:
+    with subprocess.Popen(["true"]) as program:
+        descriptor = os.pidfd_open(program.pid)
+    assert processes._deliver(descriptor, signal.SIGTERM) is False
+    os.close(descriptor)
+    assert processes._ignores(program.pid, signal.SIGTERM) is False
