@@ -60,11 +60,11 @@ class Inspection:
         names = {*_names(self.root.sessions), *_names(self.root.staging)}
         names |= {name.rpartition(".")[0] for name in _names(self.root.trash)}
         names |= {name.removesuffix(".lock") for name in _names(self.root.locks)} - self._own_locks()
-        teams = self._teams_of(self.mas.server) or {}
-        return sorted(name for name in names | set(self.rows) | set(teams) if name and not name.startswith("."))
+        shown = {name for name in names if name and not name.startswith(".")}
+        return sorted(shown | set(self.rows) | set(self._teams_of(self.mas.server) or {}))
 
     def _own_locks(self) -> set[str]:
-        return {self.root.index_lock.stem, self.root.label_lock.stem}
+        return {self.root.index_lock.stem, self.root.label_lock.stem, self.root.shared_lock.stem}
 
     # --- findings ---
 
@@ -119,7 +119,7 @@ class Inspection:
             return self._with_team(replace(base, unreadable=getattr(error, "message", "it vanished")))
 
     def _with_record(self, base: Seen, paths: SessionPaths) -> Seen:
-        stored = self.mas.storage.read(base.session_id)
+        stored = self.mas.storage.examine(base.session_id)
         checkpoints = self.mas.storage.checkpoint_files(base.session_id)
         return replace(
             base,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def carry_out(mas: "Mas", finding: Finding) -> str:
     """Do it; returns an empty text, or why it could not be done."""
     try:
-        _ACTIONS[finding.action](mas, finding.session_id)
+        ACTIONS[finding.action](mas, finding.session_id)
     except (MasError, OSError) as error:
         return str(error)
     return ""
@@ -128,7 +128,7 @@ def _record_down(mas: "Mas", session_id: str) -> None:
     mas.manager.observe(session_id, {"observed": "down"})
 
 
-_ACTIONS: dict[str, Callable[["Mas", str], None]] = {
+ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "erase_staged": _erase_staged,
     "erase_discarded": _erase_discarded,
     "drop_row": _drop_row,
@@ -149,3 +149,4 @@ _ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "adopt_team": _adopt_team,
     "record_down": _record_down,
 }
+"""What mends each problem, by the word that a finding names it with."""

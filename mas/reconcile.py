@@ -105,7 +105,7 @@ def _nothing(seen: Seen) -> Iterator[Finding]:
         return
     if seen.runtime == "up":
         yield Finding(seen.session_id, "orphan_team", "a team runs without a session", "end_team")
-    elif seen.survivors:
+    elif seen.runtime == "down" and seen.survivors:
         yield _survivors(seen)
     if seen.row is not None:
         yield Finding(seen.session_id, "row_without_directory", "its directory is gone", "drop_row")
@@ -119,6 +119,8 @@ def _foreign(seen: Seen) -> Iterator[Finding]:
 
 
 def _files(seen: Seen) -> Iterator[Finding]:
+    if seen.place != "directory":
+        return
     if seen.temporaries:
         yield Finding(seen.session_id, "temporary", f"{len(seen.temporaries)} unfinished files", "unlink_temporaries")
     if seen.wrong_modes:
@@ -188,6 +190,8 @@ def _projections(seen: Seen) -> Iterator[Finding]:
         return
     if seen.row is None:
         yield Finding(seen.session_id, "directory_without_row", "the index lacks it", "publish")
+    elif seen.damage:
+        return  # its row may say so, or what it was before
     elif seen.expected_row is not None and not _equal(seen.row, seen.expected_row):
         yield Finding(seen.session_id, "row", "its row in the index is not what the record says", "publish")
     elif not seen.shell_right:

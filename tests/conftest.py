@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import roots
 from hypothesis import settings
 
+from mas.app import Mas
 from mas.paths import Root
 
 settings.register_profile("here", deadline=None)
@@ -97,6 +99,23 @@ def _carriers(socket: Path) -> dict[int, str]:
         except OSError:  # it ended meanwhile, or is somebody else's
             continue
     return found
+
+
+@pytest.fixture
+def mas(root: Root, tmux_socket: Path) -> Mas:
+    """A root with a small template, and a tmux server that outlives its teams."""
+    roots.make_template(root)
+    roots.tmux(tmux_socket, "-f", os.devnull, "new-session", "-d", "-s", "bystander", "cat")
+    return roots.mas_of(root)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[roots.FakeTmux]:
+    """A tmux on PATH that can be told to fail; as long as it is not, it is the real one."""
+    made = roots.FakeTmux(tmp_path / "programs")
+    monkeypatch.setenv("PATH", f"{made.directory}:{os.environ['PATH']}")
+    yield made
+    made.away()
 
 
 @pytest.fixture

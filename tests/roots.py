@@ -82,7 +82,7 @@ def violations(mas: Mas, socket: Path) -> Iterator[str]:
         f"{one} was left aside" for place in (root.staging, root.trash) if place.is_dir() for one in place.iterdir()
     )
     locks = {path.stem for path in root.locks.iterdir()} if root.locks.is_dir() else set()
-    yield from (f"the lock of {one} was left" for one in locks - ids - {"index", "labels"})
+    yield from (f"the lock of {one} was left" for one in locks - ids - {"index", "labels", "shared"})
     yield from (f"{one} is unfinished" for one in root.path.rglob("*.tmp") if files.is_temporary(one.name))
     yield from _broken_sessions(mas, ids, rows)
     up = {one for one in ids if _runtime(mas, one).get("observed") == "up"}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import stat
 import subprocess
@@ -13,14 +12,13 @@ from pathlib import Path
 import pytest
 import roots
 
-from mas import doctor, events, launch, naming, planning, processes, stopping
+from mas import doctor, events, planning, processes, stopping
 from mas.app import Mas
 from mas.errors import (
     CapacityError,
     DamagedError,
     ExistsError,
     MasError,
-    MissingProgramError,
     NotFoundError,
     RefusedError,
     UnknownStateError,
@@ -33,14 +31,6 @@ from mas.record import runtime_of
 
 Wait = Callable[..., None]
 GIVEN = "0f0f0f0f-1111-4222-8333-444444444444"
-
-
-@pytest.fixture
-def mas(root: Root, tmux_socket: Path) -> Mas:
-    """A root with a small template, on a server of its own that outlives the teams."""
-    roots.make_template(root)
-    roots.tmux(tmux_socket, "-f", os.devnull, "new-session", "-d", "-s", "bystander", "cat")
-    return roots.mas_of(root)
 
 
 def nothing(mas: Mas, socket: Path) -> list[str]:
@@ -160,119 +150,6 @@ def path_without_tmux(tmp_path: Path) -> Path:
     return place
 
 
-# --- what is refused, with nothing touched ---
-
-
-def test_a_plan_touches_nothing(mas: Mas, tmux_socket: Path) -> None:
-    before = sorted(mas.root.path.rglob("*"))
-    assert mas.plan(StartOptions(template="duo", command="cat", label="x")).session_id
-    assert sorted(mas.root.path.rglob("*")) == before
-    assert roots.teams(tmux_socket, mas.root) == {}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "kind"),
-    [
-        ({"session_id": "not-an-id"}, NotFoundError),
-        ({"session_id": GIVEN.upper().replace("0F", "AB")}, NotFoundError),
-        ({"template": "none"}, NotFoundError),
-        ({"agent": "none", "command": None}, NotFoundError),
-        ({"command": "no-such-program --at-all"}, MissingProgramError),
-        ({"label": "ab12"}, RefusedError),
-        ({"label": "two\nlines"}, RefusedError),
-        ({"config": {"units": [{"workers": [{"id": "99"}]}]}}, RefusedError),
-        ({"config": {"weight": float("inf")}}, RefusedError),
-    ],
-)
-def test_what_can_be_refused_is_refused_before_anything_is_made(
-    mas: Mas, tmux_socket: Path, wanted: dict[str, object], kind: type[MasError]
-) -> None:
-    with pytest.raises(kind) as raised:
-        roots.start(mas, **wanted)
-    assert "\n" not in raised.value.message
-    assert not mas.root.sessions.exists()
-    assert roots.teams(tmux_socket, mas.root) == {}
-
-
-def test_an_id_that_is_taken_is_refused(mas: Mas) -> None:
-    roots.start(mas, session_id=GIVEN)
-    with pytest.raises(ExistsError, match=f"session {GIVEN} exists"):
-        roots.start(mas, session_id=GIVEN)
-    assert mas.view(GIVEN).status == "active"
-
-
-def test_an_id_is_refused_where_there_is_anything_even_empty(mas: Mas) -> None:
-    (mas.root.sessions / GIVEN).mkdir(parents=True)
-    with pytest.raises(ExistsError):
-        roots.start(mas, session_id=GIVEN)
-    assert list((mas.root.sessions / GIVEN).iterdir()) == []
-
-
-def test_an_id_whose_team_runs_without_a_session_is_refused(mas: Mas, tmux_socket: Path) -> None:
-    shutil.rmtree(roots.start(mas, session_id=GIVEN).workspace)
-    with pytest.raises(ExistsError, match="runs already") as raised:
-        roots.start(mas, session_id=GIVEN)
-    assert raised.value.hint == "`mas doctor --fix` ends it"
-    assert list(roots.teams(tmux_socket, mas.root)) == [GIVEN]
-
-
-def test_two_plans_for_one_id_have_one_winner(mas: Mas, tmux_socket: Path) -> None:
-    plans = [mas.plan(StartOptions(template="duo", command=roots.WAITING, session_id=GIVEN)) for _ in range(2)]
-    mas.start(plans[0])
-    with pytest.raises(ExistsError):
-        mas.start(plans[1])
-    assert mas.view(GIVEN).status == "active"
-    assert list(roots.violations(mas, tmux_socket)) == []
-
-
-def test_a_label_is_given_once(mas: Mas, tmux_socket: Path) -> None:
-    roots.start(mas, label="mine")
-    with pytest.raises(ExistsError, match="the label 'mine' is taken"):
-        roots.start(mas, label="mine")
-    assert list(roots.violations(mas, tmux_socket)) == []
-
-
-def test_two_plans_for_one_label_have_one_winner(mas: Mas, tmux_socket: Path) -> None:
-    plans = [mas.plan(StartOptions(template="duo", command=roots.WAITING, label="mine")) for _ in range(2)]
-    mas.start(plans[0])
-    with pytest.raises(ExistsError):
-        mas.start(plans[1])
-    assert [view.label for view in mas.list().views if view.session_id] == ["mine"]
-    assert list(roots.violations(mas, tmux_socket)) == []
-
-
-def test_a_label_is_free_again_after_a_start_that_failed(mas: Mas) -> None:
-    plan = mas.plan(StartOptions(template="duo", command=roots.WAITING, label="mine"))
-    with pytest.raises(RefusedError):
-        mas.start(replace(plan, launch=broken(plan)))
-    assert roots.start(mas, label="mine").session.label == "mine"
-
-
-def broken(plan: planning.StartPlan) -> launch.LaunchPlan:
-    """A team that tmux will not build to its end: its first pane can be made, its second has a title it refuses."""
-    assert plan.launch is not None
-    window = plan.launch.windows[0]
-    panes = (window.panes[0], replace(window.panes[1], title="no\0title"))
-    return replace(plan.launch, windows=(replace(window, panes=panes),))
-
-
-def test_a_tmux_name_that_is_taken_is_left_alone_and_a_longer_one_given(mas: Mas, tmux_socket: Path) -> None:
-    """Somebody's own session may be called like ours would be."""
-    roots.tmux(tmux_socket, "new-session", "-d", "-s", f"mas-{GIVEN[:8]}", "cat")
-    assert roots.start(mas, session_id=GIVEN).tmux_name == f"mas-{GIVEN[:13]}"
-    mas.stop(GIVEN, grace=0)
-    assert f"mas-{GIVEN[:8]}" in roots.tmux(tmux_socket, "list-sessions", "-F", "#{session_name}")
-
-
-def test_a_drawn_id_begins_like_nobody_elses(mas: Mas) -> None:
-    """Neither a session's, nor one's that is being made or was removed."""
-    made, removed = "1" + GIVEN[1:], "2" + GIVEN[1:]
-    for place in (mas.root.sessions / GIVEN, mas.root.staging / made, mas.root.trash / f"{removed}.0"):
-        place.mkdir(parents=True)
-    taken = {f"mas-{name[:8]}" for name in planning.ids_in(mas.root)}
-    assert naming.free_id([GIVEN, made, removed, "3" + GIVEN[1:]], taken) == "3" + GIVEN[1:]
-
-
 # --- what fails on the way ---
 
 
@@ -324,14 +201,6 @@ def test_an_interruption_leaves_nothing(mas: Mas, tmux_socket: Path, error: type
         raise error
 
     fails(mas, tmux_socket, replace(plan, fill=fill), error)
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[roots.FakeTmux]:
-    made = roots.FakeTmux(tmp_path / "programs")
-    monkeypatch.setenv("PATH", f"{made.directory}:{os.environ['PATH']}")
-    yield made
-    made.away()
 
 
 def test_where_tmux_cannot_be_asked_the_rest_is_left_to_the_doctor(
@@ -412,27 +281,6 @@ def fill_disk(place: Path, leave: int) -> Path:
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - leave)
     return ballast
-
-
-def test_no_terminals_or_descriptors_left_is_seen_before_anything_is_made(root: Root, tmux_socket: Path) -> None:
-    """A server at its limit of open files does not fail, it hangs."""
-    roots.make_template(root, "many", [f"{number}" for number in range(10, 30)])
-    argv = ["tmux", "-f", os.devnull, "-S", str(tmux_socket), "new-session", "-d", "-s", "bystander", "cat"]
-    subprocess.run(
-        argv, check=True, timeout=10, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
-    )
-    mas = roots.mas_of(root)
-    with pytest.raises(CapacityError, match="20 panes are needed"):
-        roots.start(mas, template="many")
-    assert not root.sessions.exists()
-
-
-def test_a_root_that_cannot_be_written_to_is_refused(root: Root, tmux_socket: Path) -> None:
-    del tmux_socket
-    roots.make_template(root)
-    mas = roots.mas_of(Root(Path("/proc/self")))
-    with pytest.raises(MasError):
-        planning.check_room(mas, 0, 0)
 
 
 # --- resume ---

@@ -25,22 +25,6 @@ STUBBORN = "sh -c 'trap \"\" HUP TERM; setsid sleep 100000 & while :; do sleep 1
 """An agent that ignores being asked and hung up, and has put a child out of reach of its terminal."""
 
 
-@pytest.fixture
-def mas(root: Root, tmux_socket: Path) -> Mas:
-    """A root with a small template, on a server of its own that outlives the teams."""
-    roots.make_template(root)
-    roots.tmux(tmux_socket, "-f", os.devnull, "new-session", "-d", "-s", "bystander", "cat")
-    return roots.mas_of(root)
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[roots.FakeTmux]:
-    made = roots.FakeTmux(tmp_path / "programs")
-    monkeypatch.setenv("PATH", f"{made.directory}:{os.environ['PATH']}")
-    yield made
-    made.away()
-
-
 def members(mas: Mas, session_id: str) -> set[processes.Process]:
     """The processes of a session's launches."""
     return {one for mark in stopping.marks(mas, session_id) for one in processes.carriers(mark)}
@@ -205,48 +189,6 @@ def test_a_shell_with_the_sessions_variables_is_no_part_of_it(mas: Mas) -> None:
         assert mas.stop(session_id, grace=0).handed_over is False
         assert shell.poll() is None
         shell.kill()
-
-
-def test_a_session_whose_server_lost_its_socket_is_reached_all_the_same(mas: Mas, tmux_socket: Path) -> None:
-    session_id = roots.start(mas).session.session_id
-    tmux_socket.unlink()
-    assert mas.observe(mas.storage.read(session_id).document) == "up"
-    tmux_socket.unlink()
-    assert mas.stop(session_id, grace=0).was_up is True
-    assert roots.launched(mas) == {}
-
-
-def test_a_server_in_the_place_of_ours_says_nothing_about_our_teams(mas: Mas, tmux_socket: Path) -> None:
-    session_id = roots.start(mas).session.session_id
-    moved = tmux_socket.rename(tmux_socket.with_name("moved"))
-    roots.tmux(tmux_socket, "-f", os.devnull, "new-session", "-d", "-s", "another", "cat")
-    try:
-        assert mas.observe(mas.storage.read(session_id).document) == "unknown"
-        with pytest.raises(UnknownStateError, match="runs, but is not reached at") as raised:
-            mas.stop(session_id)
-        assert "kill -USR1" in str(raised.value.hint)
-        assert roots.tmux(tmux_socket, "list-sessions", "-F", "#{session_name}") == ["another"]
-    finally:
-        roots.tmux(tmux_socket, "kill-server")
-        roots.tmux(moved, "kill-server")
-
-
-def new_session(socket: Path, name: str) -> bool:
-    roots.tmux(socket, "-f", os.devnull, "new-session", "-d", "-s", name, "cat")
-    return name in roots.tmux(socket, "list-sessions", "-F", "#{session_name}")
-
-
-def test_after_a_new_server_took_its_place_the_old_ones_teams_are_down(
-    mas: Mas, tmux_socket: Path, wait_until: Wait
-) -> None:
-    """Its numbers begin anew, so the ids on record mean somebody else's session."""
-    session_id = roots.start(mas).session.session_id
-    roots.tmux(tmux_socket, "kill-server")
-    wait_until(lambda: new_session(tmux_socket, "another"))  # the old one may still be on its way out
-    wait_until(lambda: new_session(tmux_socket, "and another"))
-    assert mas.observe(mas.storage.read(session_id).document) == "down"
-    assert mas.stop(session_id).was_up is False
-    assert roots.tmux(tmux_socket, "list-sessions", "-F", "#{session_name}") == ["and another", "another"]
 
 
 def test_a_session_whose_workspace_is_gone_can_be_stopped_and_removed(mas: Mas, tmux_socket: Path) -> None:
