@@ -405,7 +405,7 @@ def test_a_server_that_went_away_leaves_it_open_what_there_is(
     server: Server, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
     plan = teams.plan(directory, {"meta": 1})
-    script = rf'case "$*" in *source-file*) echo "{words}" >\&2; exit 1;; esac; exec {REAL} "$@"'
+    script = f'case "$*" in *source-file*) echo "{words}" >&2; exit 1;; esac; exec {REAL} "$@"'
     teams.fake_tmux(tmp_path / "bin", script, monkeypatch)
     with pytest.raises(UnknownStateError, match="went away"):
         tmux.launch(server, plan)
