@@ -67,10 +67,8 @@ def imported(base: Document, edited: Document) -> dict[str, Any] | None:
     """Data of the record that takes over somebody's edit of a snapshot; None where it is not valid or not legal.
 
     An edit may change what the documents define and add keys. It may not change the identity or our own parts, move
-    the status where no event could, or be made on a snapshot that has been left behind since.
+    the status where no events could, or be made on a snapshot that has been left behind since.
     """
-    if any(name in edited and edited[name] != base.get(name) for name in ("rev", *OWN_PARTS)):
-        return None
     own = {name: base[name] for name in OWN_PARTS if name in base}
     try:
         adopted = _moved(base, adopt({**edited, **own}))
@@ -78,7 +76,9 @@ def imported(base: Document, edited: Document) -> dict[str, Any] | None:
         _check(base, adopted, data["set"])
     except (MasError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    return None if broken_invariant(adopted) else data
+    untouchable = (*OWN_PARTS, "rev") if data["set"] or data["unset"] else OWN_PARTS
+    touched = any(name in edited and edited[name] != base.get(name) for name in untouchable)
+    return None if touched or broken_invariant(adopted) else data
 
 
 def _moved(base: Document, adopted: dict[str, Any]) -> dict[str, Any]:

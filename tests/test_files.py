@@ -3,18 +3,18 @@
 import os
 import resource
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import failpoints
 import pytest
+from obstacles import odd_things, tiny_disk
 
 from mas import files
 from mas.errors import BusyError, CapacityError, DamagedError, MasError
@@ -38,39 +38,8 @@ def fd(tmp_path: Path) -> Iterator[int]:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for 64 KiB."""
-    if os.geteuid():
-        pytest.skip("only root may mount")
-    place = tmp_path / "tiny"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True, timeout=10)
-    yield place
-    subprocess.run(["umount", place], check=True, timeout=10)
-
-
-def odd_things(place: Path, name: str) -> Iterator[str]:
-    """Put what is no file of ours in its place, one thing after the other."""
-    (place / "target").write_text("secret")
-    (place / name).symlink_to(place / "target")
-    yield "link"
-    (place / name).unlink()
-    (place / name).symlink_to("nowhere")
-    yield "dangling link"
-    (place / name).unlink()
-    os.mkfifo(place / name)
-    yield "pipe"
-    (place / name).unlink()
-    (place / name).mkdir()
-    yield "directory"
-    (place / name).rmdir()
-    with socket.socket(socket.AF_UNIX) as listening, suppress(OSError):
-        listening.bind(f"/proc/self/fd/{os.open(place, os.O_PATH)}/{name}")
-        yield "socket"
-    (place / name).unlink(missing_ok=True)
-    with suppress(PermissionError):
-        os.mknod(place / name, stat.S_IFCHR | 0o600, os.makedev(1, 5))
-        yield "device"
-        (place / name).unlink()
+    with tiny_disk(tmp_path / "tiny") as place:
+        yield place
 
 
 # --- directories and reading ---

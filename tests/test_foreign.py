@@ -155,7 +155,7 @@ def test_a_start_by_edit_begins_the_time() -> None:
         {"created_at": "2020-01-01T00:00:00Z"},
         {"lifecycle": {"iteration": 7}},
         {"runtime": {"wanted": "up"}},
-        {"rev": 99},
+        {"rev": 99, "current_phase": "plan"},
         {"status": "nowhere"},
         {"statistics": {"total_tasks": -1}},
         {"configuration": {"max_iterations": 0}},
