@@ -1,4 +1,4 @@
-"""``doctor`` and ``migrate``: finding what is not as it should be, and mending it."""
+"""``doctor``: finding what is not as it should be, and mending it."""
 
 from typing import Annotated
 

@@ -46,6 +46,7 @@ GROUPS: Mapping[str, Verbs] = {
     "Housekeeping": {
         "templates": ("templates", "the teams to choose from: list, show"),
         "doctor": ("doctor", "find what a crash left, and mend it"),
+        "migrate": ("migrate", "take over the sessions of earlier programs"),
         "serve": ("serve", "the same over HTTP: --background, --status, --stop"),
         "token": ("serve", "what the HTTP server asks its clients for"),
         "completion": ("completion", "completion for bash, zsh or fish"),

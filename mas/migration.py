@@ -1,0 +1,251 @@
+"""Taking over what the earlier programs kept, and giving it back byte for byte.
+
+Two kinds are known: a record with a ``metadata.json`` of the earlier session manager, and a workspace with a
+``.session`` (and perhaps a ``metadata.json`` of its own form) of the earlier bash program. Originals are kept in the
+session's ``quarantine/before`` with a list of what there was, before anything is written; killed at any point, either
+way can simply be run again.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from mas import directories, files, foreign, snapshots
+from mas.derived import derive_team
+from mas.errors import DamagedError, MasError
+from mas.logbook import LOG
+from mas.paths import SessionPaths
+from mas.projections import parse_shell
+from mas.session import SessionConfiguration, SessionStatistics
+from mas.team import parse_team
+
+if TYPE_CHECKING:
+    from mas.app import Mas
+
+Kind = Literal["record", "workspace"]
+
+BEFORE = "before"
+"""Directory of the originals below a session's ``quarantine/``."""
+
+MANIFEST = "originals.json"
+INDEX_BEFORE = "sessions.index.before"
+
+_OLD_FORM = {"session_id": "sessionId", "tmux_name": "sessionName", "created_at": "startedAt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One session that is taken over, or given back. ``problem`` says why that failed."""
+
+    session_id: str
+    kind: Kind
+    text: str
+    problem: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """The step as JSON values."""
+        return {"sessionId": self.session_id, "kind": self.kind, "text": self.text, "problem": self.problem}
+
+
+def plan(mas: "Mas") -> tuple[Step, ...]:
+    """What there is to take over; nothing is touched. Empty once all is done."""
+    return tuple(step for session_id in sorted(mas.storage.list()) if (step := _step(mas, session_id)))
+
+
+def migrate(mas: "Mas") -> tuple[Step, ...]:
+    """Take over everything that ``plan`` finds; one that cannot be is left as it was and says why."""
+    steps = plan(mas)
+    if steps and not mas.root.maestro:
+        _keep_index(mas)
+    return tuple(_tried(mas, step, _migrate_one) for step in steps)
+
+
+def rollback(mas: "Mas") -> tuple[Step, ...]:
+    """Give back the originals of everything that was taken over. What came after is kept in ``quarantine/``."""
+    steps = [_given_back(mas, session_id) for session_id in sorted(mas.storage.list())]
+    done = tuple(_tried(mas, step, _roll_back_one) for step in steps if step)
+    if done and not mas.root.maestro:
+        _restore_index(mas)
+    return done
+
+
+def _tried(mas: "Mas", step: Step, work: Any) -> Step:
+    try:
+        with mas.storage.lock(step.session_id):
+            work(mas, step)
+    except (MasError, OSError) as error:
+        return Step(step.session_id, step.kind, step.text, str(error))
+    return step
+
+
+def _step(mas: "Mas", session_id: str) -> Step | None:
+    paths = mas.root.session(session_id)
+    with suppress(FileNotFoundError, DamagedError), files.directory(paths.directory) as fd:
+        if files.size_of(fd, LOG) is not None:
+            return None
+        if _is_record(_read(fd, paths.snapshot.name)):
+            return Step(session_id, "record", "begin a log from its metadata.json")
+        if not mas.root.maestro and _old_values(fd, paths).get("session_id") == session_id:
+            return Step(session_id, "workspace", "make a record from its .session")
+    return None
+
+
+def _is_record(raw: bytes | None) -> bool:
+    snapshot = snapshots.decode(raw) if raw else None
+    if snapshot is None:
+        return False
+    try:
+        foreign.adopt(snapshot.document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+    return True
+
+
+def _read(fd: int, name: str) -> bytes | None:
+    return None if files.size_of(fd, name) is None else files.read(fd, name)
+
+
+def _old_values(fd: int, paths: SessionPaths) -> dict[str, str]:
+    """What the earlier bash program wrote about a session, in our words; from ``.session``, else its metadata."""
+    raw = _read(fd, paths.shell.name)
+    values = parse_shell(raw.decode("utf-8", "surrogateescape")) if raw else {}
+    found = {
+        "session_id": values.get("SESSION_ID", ""),
+        "tmux_name": values.get("TMUX_SESSION", ""),
+        "created_at": values.get("CREATED_AT", ""),
+    }
+    snapshot = snapshots.decode(_read(fd, paths.snapshot.name) or b"")
+    document: Mapping[str, Any] = snapshot.document if snapshot else {}
+    return {name: value or str(document.get(_OLD_FORM[name], "")) for name, value in found.items()}
+
+
+def _migrate_one(mas: "Mas", step: Step) -> None:
+    paths = mas.root.session(step.session_id)
+    with files.directory(paths.directory) as fd:
+        _keep_originals(fd, paths)
+        if step.kind == "workspace":
+            _write_record(mas, fd, paths)
+    mas.manager.change(step.session_id, lambda _document, _now: [])
+
+
+def _originals(paths: SessionPaths) -> tuple[str, ...]:
+    return (paths.snapshot.name, paths.shell.name, paths.config.name)
+
+
+def _keep_originals(fd: int, paths: SessionPaths) -> None:
+    """Keep each file that will be written over, with its mode, and last the list of them."""
+    place = paths.quarantine / BEFORE
+    directories.make_directory(paths.quarantine, 0o700)
+    directories.make_directory(place, 0o700)
+    with files.directory(place) as kept:
+        if files.size_of(kept, MANIFEST) is not None:
+            return
+        modes = {}
+        for name in _originals(paths):
+            raw = _read(fd, name)
+            if raw is not None:
+                files.replace(kept, name, raw, durable=True)
+                modes[name] = stat.S_IMODE(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+        files.replace(kept, MANIFEST, json.dumps(modes).encode("ascii"), durable=True)
+
+
+def _write_record(mas: "Mas", fd: int, paths: SessionPaths) -> None:
+    """Write what the earlier session manager would have: the first change then begins a log from it."""
+    values = _old_values(fd, paths)
+    ids = sorted(name for name in _names(paths) if len(name) == 2 and name.isdecimal())
+    document = {
+        "session_id": values["session_id"],
+        "feature_request": "",
+        "status": "initializing",
+        "created_at": values["created_at"],
+        "updated_at": values["created_at"],
+        "git_context": {"branch": "", "commit": "", "repo_root": ""},
+        "statistics": SessionStatistics().to_dict(),
+        "configuration": SessionConfiguration().to_dict(),
+        "runtime": {
+            "mode": "isolated",
+            "root": str(mas.root.path),
+            "wanted": "down",
+            "observed": "down",
+            "tmux_name": values["tmux_name"],
+            "agents": ids,
+            "label": "",
+        },
+    }
+    if ids:
+        files.replace(fd, paths.config.name, _config(mas, fd, paths, ids), durable=True)
+    files.replace(fd, paths.snapshot.name, snapshots.encode_plain(document), durable=True)
+
+
+def _names(paths: SessionPaths) -> list[str]:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return os.listdir(paths.unit)  # noqa: PTH208  names are all we want
+    return []
+
+
+def _config(mas: "Mas", fd: int, paths: SessionPaths, ids: list[str]) -> bytes:
+    """The configuration that was given, with the team as its directories show it, so that it can come up again."""
+    from mas import profiles, workspace  # noqa: PLC0415  a record needs neither
+
+    given = snapshots.decode(_read(fd, paths.config.name) or b"")
+    pattern = workspace.find_template(workspace.DEFAULT, mas.root).team
+    team = derive_team("project", ids, pattern)
+    choice = profiles.choose(None, None, profiles.load(mas.root, mas.environ), mas.environ)
+    own = {"template": team.name, "profile": choice.profile.to_dict(), "team": parse_team(team.to_dict()).to_dict()}
+    return json.dumps({**(given.document if given else {}), "mas": own}, indent=2).encode("ascii")
+
+
+def _keep_index(mas: "Mas") -> None:
+    with files.directory(mas.root.sessions) as fd:
+        raw = _read(fd, mas.root.index.name)
+        if raw and b'"checksum":"' not in raw:
+            directories.make_directory(mas.root.locks)
+            with files.directory(mas.root.locks) as kept:
+                files.replace(kept, INDEX_BEFORE, raw, durable=True)
+
+
+def _given_back(mas: "Mas", session_id: str) -> Step | None:
+    paths = mas.root.session(session_id)
+    with suppress(FileNotFoundError, DamagedError), files.directory(paths.quarantine / BEFORE) as kept:
+        if files.size_of(kept, MANIFEST) is not None:
+            kind: Kind = "workspace" if files.size_of(kept, paths.shell.name) is not None else "record"
+            return Step(session_id, kind, "give back what was there before")
+    return None
+
+
+def _roll_back_one(mas: "Mas", step: Step) -> None:
+    paths = mas.root.session(step.session_id)
+    with files.directory(paths.directory) as fd, files.directory(paths.quarantine / BEFORE) as kept:
+        modes = json.loads(files.read(kept, MANIFEST))
+        for name in (LOG, *_originals(paths)):
+            now = _read(fd, name)
+            if now is not None:
+                files.keep(paths.quarantine, name, now)
+            if name in modes:
+                files.replace(fd, name, files.read(kept, name), durable=True)
+                os.chmod(name, modes[name], dir_fd=fd)
+            elif now is not None:
+                files.remove(fd, name)
+        os.fsync(fd)
+        files.remove(kept, MANIFEST)
+
+
+def _restore_index(mas: "Mas") -> None:
+    with suppress(FileNotFoundError), files.directory(mas.root.locks) as kept:
+        raw = _read(kept, INDEX_BEFORE)
+        if raw is not None:
+            with files.lock(mas.root.index_lock), files.directory(mas.root.sessions) as fd:
+                files.replace(fd, mas.root.index.name, raw, durable=True)
+            files.remove(kept, INDEX_BEFORE)
+
+
+def legacy_sessions(mas: "Mas") -> Iterator[str]:
+    """Names in a ``.mas_session`` of the root: a team in shared directories, which is adopted while it runs."""
+    with suppress(OSError):
+        values = parse_shell((mas.root.path / ".mas_session").read_text("utf-8", "surrogateescape"))
+        if name := values.get("SESSION_NAME"):
+            yield name
