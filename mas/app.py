@@ -21,6 +21,7 @@ from mas.paths import Root, is_session_id
 from mas.views import View
 
 if TYPE_CHECKING:
+    from mas.adopting import Adopted
     from mas.delivery import SendOptions
     from mas.filestore import FileStorage
     from mas.manager import SessionManager
@@ -241,9 +242,9 @@ class Mas:
 
     def plan(self, options: "StartOptions") -> "StartPlan":
         """What a start would do; nothing is touched. Raises what a start would be refused with."""
-        from mas import planning  # noqa: PLC0415  listings do without
+        from mas import legacy, planning  # noqa: PLC0415  listings do without
 
-        return planning.plan(self, options)
+        return legacy.plan(self, options) if options.mode == legacy.MODE else planning.plan(self, options)
 
     def start(self, plan: "StartPlan") -> "Started":
         """Make the session and bring its team up, or leave nothing behind."""
@@ -256,6 +257,12 @@ class Mas:
         from mas import starting  # noqa: PLC0415
 
         return starting.resume(self, session_id)
+
+    def adopt(self, name: str | None = None, *, isolated: bool = False) -> "Adopted":
+        """Register a team that runs and that nobody has registered; with ``isolated`` in a workspace of its own."""
+        from mas import adopting  # noqa: PLC0415
+
+        return adopting.adopt(self, name, isolated=isolated)
 
     def stop(self, session_id: str, *, grace: float = 3.0) -> "Stopped":
         """End a session's team and prove that no process of it remains; the workspace stays."""

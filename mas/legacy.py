@@ -109,25 +109,25 @@ def _rows(mas: "Mas") -> Sequence[Row]:
 def alone(mas: "Mas", document: Document) -> Iterator[None]:
     """Have the root's directories to itself while a team of theirs comes up; any other record is not concerned.
 
-    Raises OccupiedError where another session's team is in them.
+    Raises OccupiedError where one is up already.
     """
     runtime = runtime_of(document)
     if runtime.get("mode") != MODE:
         yield
         return
     with files.lock(mas.root.shared_lock, _PATIENCE):
-        check_free(mas, runtime["tmux_name"], document["session_id"])
+        check_free(mas, runtime["tmux_name"])
         yield
 
 
-def check_free(mas: "Mas", name: str, session_id: str = "") -> None:
-    """Raise OccupiedError where a team is in the root's directories, unless it is that of ``session_id`` itself.
+def check_free(mas: "Mas", name: str) -> None:
+    """Raise OccupiedError where a team is up in the root's directories, or whatever else is called ``name``.
 
-    Raises RefusedError where the name belongs to another root's session.
+    Raises RefusedError where that is another root's session.
     """
-    for found, owner in _occupants(mas, name):
-        if not owner or owner != session_id:
-            raise OccupiedError(found, owner, mas.root.path)
+    found = next(_occupants(mas, name), None)
+    if found:
+        raise OccupiedError(*found, mas.root.path)
 
 
 def _occupants(mas: "Mas", name: str) -> Iterator[tuple[str, str]]:

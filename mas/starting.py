@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mas import events, files, guard, launch, planning, stopping, tmux, watching, workspace
+from mas import (
+    events,
+    files,
+    guard,
+    launch,
+    legacy,
+    naming,
+    planning,
+    stopping,
+    tmux,
+    watching,
+    workspace,
+)
 from mas.errors import MasError, NotFoundError, RefusedError, explaining
 from mas.paths import SessionPaths
 from mas.planning import StartOptions, StartPlan, stored_team
@@ -44,17 +56,34 @@ class Started:
 
 def start(mas: "Mas", made: StartPlan) -> Started:
     """Carry a plan out under the session's lock; a failure undoes all of it and says so."""
-    with mas.storage.lock(made.session_id):
-        if mas.storage.has(made.session_id):
-            raise planning.taken(made.session_id)
-        try:
-            session = _create(mas, made)
-            if made.launch:
-                session = bring_up(mas, made.launch)
-        except BaseException as error:
-            _undo(mas, made, error)
-            raise
+    with legacy.alone(mas, made.document), mas.storage.lock(made.session_id):
+        session = _renew(mas, made, made.launch) if made.renews and made.launch else _begin(mas, made)
     return _started(mas, session, made.team, made.choice.reason)
+
+
+def _begin(mas: "Mas", made: StartPlan) -> Session:
+    if mas.storage.has(made.session_id):
+        raise planning.taken(made.session_id)
+    try:
+        session = _create(mas, made)
+        if made.launch:
+            session = bring_up(mas, made.launch)
+    except BaseException as error:
+        _undo(mas, made, error)
+        raise
+    return session
+
+
+def _renew(mas: "Mas", made: StartPlan, wanted: launch.LaunchPlan) -> Session:
+    """Take up a record that is there; a failure leaves it as one of a team that is down."""
+    session_id, before = made.session_id, _document(mas, made.session_id)
+    stopping.end_marked(mas, session_id)
+    with _stepping_back(mas, made.document):
+        _write_config(made, mas.root.session(session_id))
+        if made.document["feature_request"] != before["feature_request"]:
+            mas.manager.update_session(session_id, {"feature_request": made.document["feature_request"]})
+        mas.manager.observe(session_id, runtime_of(made.document))
+        return bring_up(mas, wanted)
 
 
 def _create(mas: "Mas", made: StartPlan) -> Session:
@@ -68,8 +97,12 @@ def _create(mas: "Mas", made: StartPlan) -> Session:
 
 def _build(made: StartPlan, staged: SessionPaths) -> None:
     made.fill(staged)
-    with files.directory(staged.directory) as fd:
-        files.replace(fd, staged.config.name, json.dumps(made.config, indent=2).encode("ascii"))
+    _write_config(made, staged)
+
+
+def _write_config(made: StartPlan, paths: SessionPaths) -> None:
+    with files.directory(paths.directory) as fd:
+        files.replace(fd, paths.config.name, json.dumps(made.config, indent=2).encode("ascii"))
 
 
 def bring_up(mas: "Mas", wanted: launch.LaunchPlan) -> Session:
@@ -85,7 +118,10 @@ def bring_up(mas: "Mas", wanted: launch.LaunchPlan) -> Session:
         "started": launched.server_started,
         "panes": dict(launched.panes),
     }
-    return went_up(mas, wanted.session_id, {"wanted": "up", "observed": "up", "tmux": seen, "was_up": True})
+    session = went_up(mas, wanted.session_id, {"wanted": "up", "observed": "up", "tmux": seen, "was_up": True})
+    if session.mode == legacy.MODE:
+        legacy.leave_note(session.document, mas.root.path)
+    return session
 
 
 def went_up(mas: "Mas", session_id: str, changes: Mapping[str, Any]) -> Session:
@@ -125,7 +161,7 @@ def resume(mas: "Mas", session_id: str) -> Started:
 
     Raises UnknownStateError where tmux cannot tell, NotFoundError where the workspace or what it needs is gone.
     """
-    with mas.storage.lock(session_id):
+    with legacy.alone(mas, _document(mas, session_id)), mas.storage.lock(session_id):
         document = _document(mas, session_id)
         chosen, choice = stored_team(mas, session_id)
         found = watching.look(mas, session_id, document)
@@ -134,7 +170,7 @@ def resume(mas: "Mas", session_id: str) -> Started:
             raise RefusedError(msg, hint=f"`mas attach {session_id}`")
         seen = found.seen if found.server == mas.server else tmux.discover(mas.server)
         tmux.capacity(seen).require(len(chosen.ids))
-        fresh = planning.intent(mas, session_id, seen, up=True, name=runtime_of(document).get("tmux_name", ""))
+        fresh = planning.intent(mas, session_id, seen, up=True, name=_own_name(document))
         renewed = {**document, "runtime": {**runtime_of(document), **fresh}}
         again = bool(runtime_of(document).get("was_up"))
         wanted = planning.launch_plan(mas, renewed, chosen, choice.profile, again=again)
@@ -144,6 +180,13 @@ def resume(mas: "Mas", session_id: str) -> Started:
             mas.manager.observe(session_id, fresh)
             session = bring_up(mas, wanted)
     return _started(mas, session, chosen, choice.reason)
+
+
+def _own_name(document: Document) -> str:
+    """What the team may be called again; one that was adopted into a workspace gives its old name back."""
+    name, runtime = runtime_of(document).get("tmux_name", ""), runtime_of(document)
+    own = name.startswith(f"{naming.PREFIX}{document['session_id'][:8]}")
+    return name if own or runtime.get("mode") == legacy.MODE else ""
 
 
 def _document(mas: "Mas", session_id: str) -> Document:

@@ -31,13 +31,18 @@ def stamp(server: Server, seen: SeenSession, session_id: str, root: str, agents:
 
 
 def unstamp(server: Server, seen: SeenSession, session_id: str) -> None:
-    """Take back all that ``stamp`` has stamped for that session, or as much of it as there is."""
+    """Take back all that ``stamp`` has stamped for that session, or as much of it as there is.
+
+    Raises UnknownStateError where something of it may still be there.
+    """
     found = (*panes(server, seen.tmux_id, ""), *panes(server, seen.tmux_id, session_id))
     commands = [_command("set-option", "-p", "-u", "-t", pane.pane_id, "@mas_agent") for pane in found]
     target = session_target(seen.tmux_id)
     commands += [_command("set-option", "-u", "-t", target, name) for name in ("@mas_root", "@mas_session")]
     ours = f"#{{||:{equals('@mas_session', '')},{equals('@mas_session', session_id)}}}"
     _run_where(server, seen, ours, commands)
+    if panes(server, seen.tmux_id, session_id):
+        raise UnknownStateError(f"the stamp of tmux session {seen.name} could not be taken back", hint="mas doctor")
 
 
 def _run_where(server: Server, seen: SeenSession, condition: str, commands: list[bytes]) -> None:
