@@ -162,10 +162,11 @@ class Inspection:
         runtime: Observed = "unknown" if teams is None else "up" if team else "down"
         if runtime == "down" and base.document and runtime_of(base.document).get("observed") == "up":
             runtime = self.mas.observe(base.document)  # its server may only have lost its socket
+        panes = self._panes(base, team) if team else frozenset()
         return replace(
             base,
-            runtime=runtime,
-            panes=self._panes(base, team) if team else frozenset(),
+            runtime=runtime if panes is not None else "unknown",
+            panes=panes or frozenset(),
             survivors=self._survivors().get(base.session_id, 0) if runtime == "down" else 0,
         )
 
@@ -180,14 +181,14 @@ class Inspection:
                 self._teams[server] = {one.session_id: one for one in sessions if self.mas.is_ours(one)}
         return self._teams[server]
 
-    def _panes(self, base: Seen, team: tmux.SeenSession) -> frozenset[str]:
-        """The agents that have a pane, where it matters: in a team that nobody has seen up yet."""
+    def _panes(self, base: Seen, team: tmux.SeenSession) -> frozenset[str] | None:
+        """The agents that have a pane, asked for in a team that nobody has seen up yet; None without an answer."""
         if base.document is None or runtime_of(base.document).get("observed") != "unknown":
             return frozenset()
         server = self.mas.server_of((runtime_of(base.document).get("tmux") or {}).get("socket", ""))
         with suppress(UnknownStateError):
             return frozenset(pane.agent_id for pane in tmux.panes(server, team.tmux_id, team.session_id))
-        return frozenset()
+        return None
 
     def _survivors(self) -> dict[str, int]:
         """How many processes carry the mark of a launch of this root, by the id of its session."""

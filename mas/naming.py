@@ -16,6 +16,8 @@ SHARED = "mas-tmux"
 """What the team of a project's own directories is called in tmux where the project has no name."""
 
 LEAST_PREFIX = 4
+_SUGGESTED = 1000
+"""Among so many of the newest rows a name is looked for that is like the one given."""
 
 
 def find(name: str, rows: Sequence[Row]) -> Row:
@@ -62,7 +64,8 @@ def _by_prefix(name: str, rows: Sequence[Row]) -> list[Row]:
 
 
 def _suggestion(name: str, rows: Sequence[Row]) -> str:
-    words = [word for row in rows for word in (row.get("label"), row.get("tmuxSession"), row["sessionId"]) if word]
+    known = [row.get(key) for row in rows[-_SUGGESTED:] for key in ("label", "tmuxSession", "sessionId")]
+    words = [word for word in known if isinstance(word, str) and word]
     close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     if not close and len(name) >= LEAST_PREFIX:
         close = [row["sessionId"] for row in rows if _near(name, row["sessionId"][: len(name)])][:1]

@@ -61,22 +61,33 @@ def of_row(row: Row, live: Live | None, *, known: bool = True, sound: bool = Tru
     """The view of a row: ``known`` is False where tmux gave no answer, ``sound`` where the workspace is missing."""
     return View(
         session_id=row["sessionId"],
-        tmux_name=row.get("tmuxSession") or "",
+        tmux_name=_text(row, "tmuxSession"),
         status=_word(row, live, known=known, sound=sound),
-        lifecycle=row.get("lifecycle") or "",
-        mode=row.get("mode") or "",
-        label=row.get("label") or "",
-        created_at=row.get("createdAt") or "",
-        last_activity=row.get("lastActivity") or "",
-        working_dir=row.get("workingDir") or "",
-        agent_count=row.get("agentCount") or 0,
+        lifecycle=_text(row, "lifecycle"),
+        mode=_text(row, "mode"),
+        label=_text(row, "label"),
+        created_at=_text(row, "createdAt"),
+        last_activity=_text(row, "lastActivity"),
+        working_dir=_text(row, "workingDir"),
+        agent_count=_count(row, "agentCount"),
         attached=bool(live and live.attached),
         stale=not known,
     )
 
 
+def _text(row: Row, key: str) -> str:
+    """A value of a row; somebody else may have written it, so what is no text counts as none."""
+    value = row.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _count(row: Row, key: str) -> int:
+    value = row.get(key)
+    return value if isinstance(value, int) else 0
+
+
 def _word(row: Row, live: Live | None, *, known: bool, sound: bool) -> str:
-    last = str(row.get("status") or "stopped")
+    last = _text(row, "status") or "stopped"
     last = OLD_WORDS.get(last, last)
     if not sound or last == "error":
         return "error"
