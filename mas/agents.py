@@ -12,9 +12,17 @@ WORDS = {"running": "running", "waiting": "running", "idle": "running", "exited"
 """The three words of the HTTP API for the five states."""
 
 
+BLANK_LOOKS = 10
+"""A program that shows nothing at all is taken to read after so many looks at the same screen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """Everything that can be seen of an agent. ``before`` is its screen a moment earlier, None where nobody looked."""
+    """Everything that can be seen of an agent.
+
+    ``before`` is its screen a moment earlier, None where nobody looked; ``rests`` says how many looks in a row saw the
+    same.
+    """
 
     there: bool
     dead: bool = False
@@ -22,6 +30,7 @@ class Signs:
     command: str = ""
     screen: str = ""
     before: str | None = None
+    rests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +49,23 @@ def classify(signs: Signs, profile: Profile) -> Doing:
     """The state that the signs speak for; a changing screen wins over what stands on it."""
     if not signs.there:
         return Doing("missing", "tmux has no pane for it")
-    if signs.exit_code is not None:
-        return Doing("exited", f"its wrapper recorded exit code {signs.exit_code}", signs.exit_code)
-    if signs.dead:
-        return Doing("exited", "its pane is dead", signs.exit_code)
+    if signs.exit_code is not None or signs.dead:
+        how = "its pane is dead" if signs.exit_code is None else f"its wrapper recorded exit code {signs.exit_code}"
+        return Doing("exited", how, signs.exit_code)
     if signs.before is not None and signs.before != signs.screen:
         return Doing("running", "its screen is changing")
-    if found := _shown(profile.waiting, signs.screen):
-        return Doing("waiting", f"its screen shows {found!r}")
-    for pattern in (profile.idle, profile.ready):
-        if found := _shown(pattern, signs.screen):
-            return Doing("idle", f"its screen shows {found!r}")
+    patterns: tuple[tuple[State, str], ...] = (
+        ("waiting", profile.waiting),
+        ("idle", profile.idle),
+        ("idle", profile.ready),
+    )
+    shown = ((state, _shown(pattern, signs.screen)) for state, pattern in patterns)
+    return next(
+        (Doing(state, f"its screen shows {found!r}") for state, found in shown if found), _running(signs, profile)
+    )
+
+
+def _running(signs: Signs, profile: Profile) -> Doing:
     if profile.kind == "shell":
         return _shell(signs)
     return Doing("running", f"its process runs ({signs.command})" if signs.command else "its process runs")
@@ -63,12 +78,17 @@ def _shell(signs: Signs) -> Doing:
 
 
 def ready(signs: Signs, profile: Profile) -> bool:
-    """Whether an agent that was just started reads input: it says so, or its screen shows something and rests."""
-    if not signs.there or signs.exit_code is not None or signs.dead:
+    """Whether an agent that was just started reads input: it says so, or its screen rests. One that asks does not."""
+    if not signs.there or signs.exit_code is not None or signs.dead or asks(signs.screen, profile):
         return False
     if profile.ready:
         return bool(_shown(profile.ready, signs.screen))
-    return bool(signs.screen.strip()) and signs.before == signs.screen and not _shown(profile.waiting, signs.screen)
+    return signs.rests >= (1 if signs.screen.strip() else BLANK_LOOKS)
+
+
+def asks(screen: str, profile: Profile) -> bool:
+    """Whether an agent waits for somebody's decision, which no message may make by accident."""
+    return bool(_shown(profile.waiting, screen))
 
 
 def _shown(pattern: str, screen: str) -> str:

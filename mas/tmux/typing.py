@@ -1,100 +1,125 @@
 """Text into panes: guarded in the same client call that types it, so that it reaches the right agent or nobody.
 
-Pasting into a dead pane ends the server of tmux 3.3a, and text for an agent that has ended would run in the shell behind
-it. So the server itself checks pane, session and agent, and nothing can come between the check and the paste. Any number
-of panes costs one call.
+Pasting into a dead pane ends the server of tmux 3.3a, and text for an agent that has ended would run in the shell
+behind it. So the server itself checks pane, session and agent, and nothing can come between the check and the paste.
+Enter is pasted too: as a key it would reach every pane of a window whose panes are synchronized.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mas.errors import MissingProgramError, UnknownStateError
-from mas.launch import Listing
-from mas.tmux.client import Server, ask, call, equals, listing, pane_target
+from mas.tmux.client import Server, call, equals, is_absent, listing, pane_target
+from mas.tmux.looks import CROWD
 
-_FACTS = ("pane_id", "pane_dead", "@mas_exit", "@mas_session")
+ENTER = b"\r"
+"""What the key sends."""
+
+_PANE = "PANE"
+
+_FACTS = ("pane_id", "@mas_session", "@mas_agent", "pane_dead", "@mas_exit", "pane_input_off")
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """How typing into one pane went: done, or refused and why. ``ended`` where no agent is there to read it."""
+    """How typing into one pane went. Neither ``done`` nor ``unknown`` means that nothing was typed, for ``reason``.
 
-    done: bool
+    ``ended`` says that no agent is there to read it, ``unknown`` that tmux gave no answer.
+    """
+
+    done: bool = False
     reason: str = ""
     ended: bool = False
+    unknown: bool = False
 
 
-def paste(server: Server, pane_ids: Sequence[str], session_id: str, text: bytes) -> Mapping[str, Typed]:
-    """Put text into panes, each as one bracketed paste, byte for byte and without an Enter.
-
-    Raises UnknownStateError where tmux gave no answer: then it may or may not have been typed.
-    """
-    buffer = f"mas-{listing().mark}"
-    types = {pane: f"copy-mode -q -t '{pane}' ; paste-buffer -p -r -b {buffer} -t '{pane}'" for pane in pane_ids}
-    load = ("load-buffer", "-b", buffer, "-", ";")
-    return _guarded(server, types, session_id, load, ("delete-buffer", "-b", buffer), text)
+def paste(server: Server, panes: Mapping[str, str], session_id: str, text: bytes) -> dict[str, Typed]:
+    """Put a text into panes (agents by pane), each as one bracketed paste, byte for byte and without an Enter."""
+    return _do(server, panes, session_id, _pasting(text, "-p -r"))
 
 
-def press_enter(server: Server, pane_ids: Sequence[str], session_id: str) -> Mapping[str, Typed]:
-    """Press Enter in panes, guarded in the same way."""
-    types = {pane: f"copy-mode -q -t '{pane}' ; send-keys -t '{pane}' Enter" for pane in pane_ids}
-    return _guarded(server, types, session_id, (), ("display-message", "-p", ""))
+def press_enter(server: Server, panes: Mapping[str, str], session_id: str) -> dict[str, Typed]:
+    """Press Enter in panes (agents by pane)."""
+    return _do(server, panes, session_id, _pasting(ENTER, "-r"))
 
 
-def screens(server: Server, pane_ids: Sequence[str]) -> Mapping[str, str]:
-    """What each of several panes shows, by one call; a pane that is gone is left out."""
-    mark = listing().mark
-    words: list[str] = []
-    for pane in map(pane_target, pane_ids):
-        shown = f"display-message -p -t '{pane}' '{mark}#{{pane_id}}' ; capture-pane -p -t '{pane}'"
-        words += ["if-shell", "-F", "-t", pane, equals("pane_id", pane), shown, ";"]
-    parts = (ask(server, *words[:-1]) or "").split(mark)[1:]
-    return {pane: screen for pane, _, screen in (part.partition("\n") for part in parts)}
+def mark_ready(server: Server, panes: Mapping[str, str], session_id: str) -> None:
+    """Note on panes that their agents were seen to read; it is forgotten when a pane gets another program."""
+    _do(server, panes, session_id, _Deed(f"set-option -p -t '{_PANE}' @mas_ready 1"))
 
 
-def tty_of(server: Server, pane_id: str) -> str:
-    """The terminal device of a pane; empty where the pane is gone."""
-    answer = ask(server, "display-message", "-p", "-t", pane_target(pane_id), "#{pane_id} #{pane_tty}")
-    shown, _, tty = (answer or "").strip().partition(" ")
-    return tty if shown == pane_id else ""
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What is done in each pane, where all is as it should be; ``first`` and ``last`` are done once."""
+
+    command: str
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ("display-message", "-p", "")
+    stdin: bytes = b""
 
 
-def _guarded(
-    server: Server,
-    types: Mapping[str, str],
-    session_id: str,
-    before: Sequence[str],
-    after: Sequence[str],
-    text: bytes = b"",
-) -> Mapping[str, Typed]:
-    """One client call: ``before``, for each pane its typing only if all is as it should be, ``after``."""
+def _pasting(text: bytes, flags: str) -> _Deed:
+    buffer = f"mas-{os.urandom(8).hex()}"
+    return _Deed(
+        f"copy-mode -q -t '{_PANE}' ; paste-buffer {flags} -b {buffer} -t '{_PANE}'",
+        ("load-buffer", "-b", buffer, "-", ";"),
+        ("delete-buffer", "-b", buffer),
+        text,
+    )
+
+
+def _do(server: Server, panes: Mapping[str, str], session_id: str, deed: _Deed) -> dict[str, Typed]:
+    ids, typed = [*panes], dict[str, Typed]()
+    for start in range(0, len(ids), CROWD):
+        some = {pane: panes[pane] for pane in ids[start : start + CROWD]}
+        try:
+            typed |= _guarded(server, some, session_id, deed)
+        except (MissingProgramError, UnknownStateError, OSError) as error:
+            typed |= dict.fromkeys(some, Typed(reason=str(error), unknown=True))
+    return typed
+
+
+def _guarded(server: Server, panes: Mapping[str, str], session_id: str, deed: _Deed) -> dict[str, Typed]:
+    """One client call. What it did is told pane by pane: where it broke off, nobody knows about those behind."""
     done, facts = listing("pane_id"), listing(*_FACTS)
-    right = f"#{{&&:{equals('@mas_session', session_id)},#{{&&:{equals('pane_dead', '0')},{equals('@mas_exit', '')}}}}}"
-    words = [*before]
-    for pane, typing in types.items():
-        said = f"{typing} ; display-message -p -t '{pane}' '{done.format}'"
-        words += ["if-shell", "-F", "-t", pane_target(pane), f"#{{&&:{equals('pane_id', pane)},{right}}}", said]
-        words += [f"display-message -p -t '{pane}' '{facts.format}'", ";"]
-    try:
-        result = call(server, *words, *after, stdin=text)
-    except (MissingProgramError, OSError) as error:
-        raise UnknownStateError(f"tmux cannot be asked: {error}") from error
-    typed = {pane for (pane,) in done.rows(result.text)}
-    refused = _refused(facts, result.text, session_id)
-    gone = Typed(done=False, reason="its pane is gone", ended=True)
-    return {pane: Typed(done=True) if pane in typed else refused.get(pane, gone) for pane in types}
+    words = [*deed.first]
+    for pane, agent_id in panes.items():
+        does = f"{deed.command.replace(_PANE, pane)} ; display-message -p -t '{pane}' '{done.format}'"
+        says = f"display-message -p -t '{pane}' '{facts.format}'"
+        words += ["if-shell", "-F", "-t", pane_target(pane), _right(pane, agent_id, session_id), does, says, ";"]
+    result = call(server, *words, *deed.last, stdin=deed.stdin)
+    refused, typed = facts.rows(result.text), done.rows(result.text)
+    untold = Typed(reason="its pane is gone", ended=True)
+    if len(refused) + len(typed) < len(panes) and not is_absent(result):
+        untold = Typed(reason=f"tmux broke off: {result.complaint or 'it said nothing'}", unknown=True)
+    told = {row[0]: _refusal(row, session_id, panes) for row in refused if row[0] in panes}
+    return dict.fromkeys(panes, untold) | told | {pane: Typed(done=True) for (pane,) in typed if pane in panes}
 
 
-def _refused(facts: Listing, text: str, session_id: str) -> Mapping[str, Typed]:
-    return {row[0]: _reason(row[1:], session_id) for row in facts.rows(text)}
+def _right(pane: str, agent_id: str, session_id: str) -> str:
+    """The condition for typing: this very pane, ours, with its agent in it, alive and taking input."""
+    condition = equals("pane_id", pane)
+    for field, value in (
+        ("@mas_session", session_id),
+        ("@mas_agent", agent_id),
+        ("pane_dead", "0"),
+        ("@mas_exit", ""),
+        ("pane_input_off", "0"),
+    ):
+        condition = f"#{{&&:{condition},{equals(field, value)}}}"
+    return condition
 
 
-def _reason(row: Iterable[str], session_id: str) -> Typed:
-    dead, code, session = row
-    if session != session_id:
-        return Typed(done=False, reason="its pane belongs to another session")
-    return Typed(done=False, reason=f"it has ended (exit {code})" if dead != "1" else "its pane is dead", ended=True)
+def _refusal(row: Sequence[str], session_id: str, panes: Mapping[str, str]) -> Typed:
+    pane, session, agent_id, dead, code, closed = row
+    if (session, agent_id) != (session_id, panes[pane]):
+        return Typed(reason="its pane belongs to somebody else")
+    if dead == "1":
+        return Typed(reason="its pane is dead", ended=True)
+    if code:
+        return Typed(reason=f"it has ended (exit {code})", ended=True)
+    return Typed(reason="the input of its pane is switched off" if closed == "1" else "tmux refused it")
 
 
 def reads_lines(tty: str) -> bool:

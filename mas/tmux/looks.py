@@ -1,0 +1,101 @@
+"""Panes as a sender sees them, just before and after it types: whose they are, who reads there, and what they show."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mas.launch import Listing
+from mas.tmux.client import Server, ask, equals, listing, number, pane_target, unclear
+
+CROWD = 16
+"""Panes that one client call may speak of: a command line for tmux holds about 16,000 bytes."""
+
+_FACTS = (
+    "@mas_session",
+    "@mas_root",
+    "@mas_agent",
+    "@mas_exit",
+    "@mas_ready",
+    "pane_dead",
+    "pane_input_off",
+    "pane_pid",
+    "pane_tty",
+)
+_PLACE = ("cursor_x", "cursor_y", "history_size")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One pane at one moment. ``exit_code`` is None while its agent runs.
+
+    ``ready`` says that somebody saw the agent read since it was started, ``closed`` that a person switched the input of
+    the pane off. ``place`` is where the cursor is: a text shows even where it looks like what was there before.
+    """
+
+    session_id: str
+    root: str
+    agent_id: str
+    exit_code: int | None = None
+    ready: bool = False
+    dead: bool = False
+    closed: bool = False
+    pid: int = 0
+    tty: str = ""
+    place: tuple[str, ...] = ()
+    screen: str = field(default="", repr=False)
+
+    @property
+    def there(self) -> bool:
+        """Whether an agent runs in it."""
+        return not self.dead and self.exit_code is None
+
+    def shows(self) -> tuple[object, ...]:
+        """What a person sees: two looks with the same value saw the same."""
+        return self.place, self.screen
+
+
+def looks(server: Server, pane_ids: Sequence[str]) -> dict[str, Look]:
+    """What each of several panes is and shows; one that is gone is left out.
+
+    Raises UnknownStateError where tmux gives no answer.
+    """
+    found: dict[str, Look] = {}
+    for start in range(0, len(pane_ids), CROWD):
+        found |= _looks(server, pane_ids[start : start + CROWD])
+    return found
+
+
+def _looks(server: Server, pane_ids: Sequence[str]) -> dict[str, Look]:
+    rows, end = listing("pane_id", *_FACTS, *_PLACE), listing("pid")
+    words = [word for pane in pane_ids for word in _question(pane_target(pane), rows)]
+    answer = ask(server, *words, "display-message", "-p", end.format)
+    if answer is None:
+        return {}
+    told, _, rest = answer.partition(end.mark)  # what was cut is seen to be cut
+    parts = told.split(rows.mark)
+    width = len(rows.fields) + 1  # behind each row stands its screen
+    if not rest or len(parts) % width != 1:
+        raise unclear("it ended too early")
+    found = (parts[start : start + width] for start in range(1, len(parts), width))
+    return {pane: _look(facts, screen.removeprefix("\n")) for pane, *facts, screen in found}
+
+
+def _question(pane: str, rows: Listing) -> Iterator[str]:
+    told = f"display-message -p -t '{pane}' '{rows.format}' ; capture-pane -p -t '{pane}'"
+    yield from ("if-shell", "-F", "-t", pane, equals("pane_id", pane), told, ";")
+
+
+def _look(facts: Sequence[str], screen: str) -> Look:
+    session_id, root, agent_id, code, ready, dead, closed, pid, tty, *place = facts
+    return Look(
+        session_id=session_id,
+        root=root,
+        agent_id=agent_id,
+        exit_code=number(code) if code else None,
+        ready=bool(ready),
+        dead=dead == "1",
+        closed=closed == "1",
+        pid=number(pid),
+        tty=tty,
+        place=tuple(place),
+        screen=screen,
+    )
