@@ -1,6 +1,6 @@
 """Messages between people and agents: what may be sent, to whom, and what became of it. Pure.
 
-A message and each step of its fate is one line of the session's ``messages.jsonl``; the queue is what those lines fold to.
+A message and each step of its fate is one line of the session's ``messages.jsonl``; the queue is what they fold to.
 """
 
 import re
@@ -52,15 +52,24 @@ class Address:
 
 
 def parse_words(words: Sequence[str], team: Team) -> Address:
-    """``TO TEXT``, ``FROM TO TEXT``, where FROM is an agent of the team. Raises UsageError for anything else."""
+    """``TO TEXT``, or ``FROM TO TEXT`` where FROM is an agent of the team: then the text begins with who that is.
+
+    Raises UsageError for anything else.
+    """
     if len(words) == 2:
         return Address(words[0], words[1])
     if len(words) == 3 and words[0].removeprefix("agent-") in team.ids:
-        return Address(words[1], words[2], words[0].removeprefix("agent-"))
+        sender = words[0].removeprefix("agent-")
+        return Address(words[1], f"[From: Agent {sender}] {words[2]}", sender)
     if len(words) < 2:
         raise UsageError("who gets which text?", hint='mas send TO "TEXT"')
     quoted = " ".join(words[1:])
     raise UsageError(f"{len(words)} words were given", hint=f'quote the text: mas send {words[0]} "{quoted[:60]}"')
+
+
+def batch(text: str) -> tuple[str, ...]:
+    """The messages of a file, one a line; empty lines and those that begin with ``#`` are none."""
+    return tuple(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 def recipients(team: Team, address: Address, *, checked: bool = False) -> tuple[str, ...]:
@@ -70,14 +79,13 @@ def recipients(team: Team, address: Address, *, checked: bool = False) -> tuple[
     """
     found = tuple(agent_id for agent_id in team.expand(address.target) if agent_id != address.sender)
     if not found:
-        raise RefusedError(f"{shorten(address.target)} means nobody but the sender")
-    if checked and address.sender:
-        denied = [agent_id for agent_id in found if not team.may_talk(address.sender, agent_id)]
-        if denied:
-            allowed = ", ".join(team.talk.get(address.sender, ()))
-            raise RefusedError(
-                f"agent {address.sender} may not write to {', '.join(denied)}", hint=f"it may write to: {allowed}"
-            )
+        raise RefusedError(f"{shorten(address.target)} means nobody but the sender", hint="name somebody else")
+    denied = [agent_id for agent_id in found if not team.may_talk(address.sender, agent_id)]
+    if checked and address.sender and denied:
+        allowed = ", ".join(team.talk.get(address.sender, ())) or "nobody"
+        raise RefusedError(
+            f"agent {address.sender} may not write to {', '.join(denied)}", hint=f"it may write to: {allowed}"
+        )
     return found
 
 
@@ -91,7 +99,11 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message and what became of it, agent by agent. ``file`` names where a long text is kept."""
+    """A message and what became of it, agent by agent. ``file`` names where a long text is kept.
+
+    ``sender`` is what whoever sent it said, ``verified`` that it came out of that agent's own pane. ``kind`` is
+    message, or prompt for what an agent begins with.
+    """
 
     id: str
     timestamp: str
@@ -101,6 +113,7 @@ class Message:
     text: str
     execute: bool = True
     kind: str = "message"
+    verified: bool = False
     file: str = ""
     fates: Mapping[str, Fate] = field(default_factory=dict)
 
@@ -114,6 +127,7 @@ class Message:
             "to": list(self.to),
             "execute": self.execute,
             "kind": self.kind,
+            "verified": self.verified,
             **text,
         }
 
@@ -124,6 +138,7 @@ class Message:
             "messageId": self.id,
             "timestamp": self.timestamp,
             "sender": self.sender or "unknown",
+            "senderVerified": self.verified,
             "target": self.target,
             "to": list(self.to),
             "message": self.text,
@@ -163,14 +178,19 @@ def _message(line: Line) -> Message:
         data.get("text", ""),
         data.get("execute", True),
         data.get("kind", "message"),
+        data.get("verified", False),
         data.get("file", ""),
     )
 
 
+def is_open(message: Message) -> bool:
+    """Whether it waits for an agent, or nobody knows what became of it."""
+    return any(agent_id not in message.fates or message.fates[agent_id].outcome == "queued" for agent_id in message.to)
+
+
 def queued(messages: Mapping[str, Message], agent_id: str) -> tuple[Message, ...]:
     """The messages that wait for an agent, oldest first."""
-    waiting = Fate("queued").outcome
-    return tuple(one for one in messages.values() if agent_id in one.fates and one.fates[agent_id].outcome == waiting)
+    return tuple(one for one in messages.values() if agent_id in one.fates and one.fates[agent_id].outcome == "queued")
 
 
 def unsettled(messages: Mapping[str, Message]) -> tuple[tuple[Message, str], ...]:

@@ -50,8 +50,8 @@ def test_nothing_and_too_much_are_refused(text: str) -> None:
     ("words", "wanted"),
     [
         (["design", "hello"], Address("design", "hello")),
-        (["10", "11", "hello"], Address("11", "hello", "10")),
-        (["agent-10", "all", "hello"], Address("all", "hello", "10")),
+        (["10", "11", "hello"], Address("11", "[From: Agent 10] hello", "10")),
+        (["agent-10", "all", "hello"], Address("all", "[From: Agent 10] hello", "10")),
     ],
 )
 def test_words_name_who_gets_what(words: list[str], wanted: Address) -> None:
