@@ -24,12 +24,17 @@ MODES = ("isolated", "legacy")
 MODE_VARIABLE = "MAS_SESSION_MODE"
 """Chooses the mode, in the environment and in a project's settings."""
 
+EOF_VARIABLE = "MAS_SEND_EOF"
+"""Switches on, in the environment or in a project's settings, that the word EOF follows each message."""
+
+_YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 _KEYS = {
     "project_name": ("PROJECT_NAME", "project_name", "projectName"),
     "session_name": ("PROJECT_SESSION_NAME", "session_name", "sessionName"),
     "mode": (MODE_VARIABLE, "session_mode", "sessionMode"),
     "template": ("MAS_TEMPLATE", "template"),
     "agent": ("MAS_AGENT", "agent"),
+    "send_eof": (EOF_VARIABLE, "send_eof", "sendEof"),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
@@ -45,6 +50,7 @@ class Settings:
     mode: str = ""
     template: str = ""
     agent: str = ""
+    send_eof: str = ""
 
     def to_text(self) -> str:
         """A ``.masrc`` that says the same, to be read by us and sourced by a shell."""
@@ -77,6 +83,17 @@ def session_mode(flag: str | None, environ: Mapping[str, str], settings: Setting
         msg = f"the session mode is {shorten(mode)}"
         raise UsageError(msg, hint=f"{MODE_VARIABLE} may be isolated or legacy")
     return mode
+
+
+def sends_eof(environ: Mapping[str, str], root: Root) -> bool:
+    """Whether the word EOF follows each message: what MAS_SEND_EOF says, else the project, else no.
+
+    Raises UsageError for a word that is neither yes nor no.
+    """
+    word = environ[EOF_VARIABLE] if EOF_VARIABLE in environ else load_settings(root).send_eof
+    if word.lower() not in _YES + _NO:
+        raise UsageError(f"{EOF_VARIABLE} is {shorten(word)}", hint="it may be 1 or 0")
+    return word.lower() in _YES
 
 
 def _settings(values: Mapping[str, object], path: Path) -> Settings:

@@ -2,10 +2,10 @@
 
     python stub_agent.py RECEIVED [--deaf SECONDS] [--slow SECONDS] [--ignore] [--apart] [--ask]
 
-It asks for bracketed paste and writes each text that was submitted to it into RECEIVED, one JSON string a line. ``--deaf``
-swallows an Enter that comes sooner than that after a paste, ``--slow`` shows its prompt only after a while, ``--ignore``
-ignores HUP and TERM, ``--apart`` moves into a session of its own, ``--ask`` begins with a question for permission. The text
-``/exit N`` ends it with that code.
+It asks for bracketed paste and writes each text that was submitted to it into RECEIVED, one JSON string a line.
+``--deaf`` swallows an Enter that comes sooner than that after a paste, ``--slow`` shows its prompt only after a while,
+``--ignore`` ignores HUP and TERM, ``--apart`` starts a process in a session of its own, ``--ask`` begins with a
+question for permission. The text ``/exit N`` ends it with that code.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Agent:
 
     def take(self) -> bool:
         """Take one piece of the input: a mark of the paste, or what stands before the next one."""
-        if not self.pending or BEGIN.startswith(self.pending) or END.startswith(self.pending):
+        if any(mark.startswith(self.pending) and mark != self.pending for mark in (BEGIN, END)):
             return False
         for mark in (BEGIN, END):
             if self.pending.startswith(mark):

@@ -1,70 +1,45 @@
 """Messages to agents in real panes: the right agent gets every byte once, or nobody does and the fate says so."""
 
-import json
 import os
 import random
-import sys
+import shutil
+import signal
+import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import stubs
+import teams
+from roots import make_template, mas_of
 
 from mas import delivery, tmux
 from mas.app import Mas
-from mas.errors import RefusedError
-from mas.messages import Address, sanitize
+from mas.delivery import MOST_WAITING, SendOptions
+from mas.errors import RefusedError, UnknownStateError
+from mas.mailbox import Mailbox
+from mas.messages import MAX_BYTES, Address, Fate, Message, sanitize
 from mas.paths import Root
-from mas.starting import StartOptions
+from mas.reach import reach
 
-STUB = Path(__file__).with_name("stub_agent.py")
-Start = Callable[..., str]
+Wait = Callable[..., None]
 
 
 @pytest.fixture
 def mas(root: Root, tmux_socket: Path) -> Mas:
     del tmux_socket
-    return Mas(root, dict(os.environ), Path.cwd())
+    return mas_of(root)
 
 
-def template(root: Root, name: str, ids: Sequence[str]) -> None:
-    """A small template: one unit with these agents."""
-    place = root.path / "templates" / name
-    for agent_id in ids:
-        (place / "unit" / agent_id).mkdir(parents=True)
-    (place / "workflows").mkdir()
-    agents = "".join(f'[[unit.agent]]\nid = "{agent_id}"\nname = "Agent {agent_id}"\n' for agent_id in ids)
-    (place / "team.toml").write_text(f'name = "{name}"\n[[unit]]\nname = "design"\n{agents}')
+def send(mas: Mas, session_id: str, target: str, text: str, sender: str = "", **options: Any) -> dict[str, Fate]:
+    """What became of a message, by agent."""
+    return dict(mas.send(session_id, Address(target, text, sender), SendOptions(**options)).fates)
 
 
-@pytest.fixture
-def start(mas: Mas) -> Start:
-    """Start a team of stub agents; each writes what it got into ``received`` in its directory."""
-
-    def started(*flags: str, ids: Sequence[str] = ("10", "11"), command: str = "", config: object = None) -> str:
-        if not (mas.root.path / "templates").exists():
-            template(mas.root, "few", ids)
-        words = command or " ".join([sys.executable, str(STUB), "received", *flags])
-        options = StartOptions(template="few", command=words, config=config)  # type: ignore[arg-type]
-        return mas.start(mas.plan(options)).session.session_id
-
-    return started
-
-
-def received(mas: Mas, session_id: str, agent_id: str) -> list[str]:
-    path = mas.root.session(session_id).unit / agent_id / "received"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def settled(mas: Mas, session_id: str, wait_until: Callable[..., None]) -> None:
-    """Wait until every agent's screen shows its prompt."""
-
-    def all_show() -> bool:
-        found = delivery.reach(mas, session_id)
-        shown = tmux.screens(found.server, [pane.pane_id for pane in found.panes.values()])
-        return bool(shown) and all(">" in screen for screen in shown.values())
-
-    wait_until(all_show, what="the prompts of the agents")
+def tmux_of(*words: str) -> str:
+    return teams.tmux(Path(os.environ["MAS_TMUX_SOCKET"]), *words)
 
 
 HOSTILE = [
@@ -82,183 +57,256 @@ HOSTILE = [
     "two\nlines\twith a tab",
     "日本語 ünïcödé",
     "out \x1b[201~\r of the paste",
+    "\udcff no UTF-8",
+    "   ",
     "x" * 20000,
 ]
 
 
-def test_every_byte_arrives_once_and_in_order(mas: Mas, start: Start, wait_until: Callable[..., None]) -> None:
-    session_id = start()
-    settled(mas, session_id, wait_until)
+def test_every_byte_arrives_once_and_in_order(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
     for text in HOSTILE:
-        assert mas.send(session_id, Address("10", text)).fates["10"].outcome == "submitted", text
-    wait_until(lambda: len(received(mas, session_id, "10")) == len(HOSTILE), what="the last message")
-    assert received(mas, session_id, "10") == [sanitize(text) for text in HOSTILE]
-    assert received(mas, session_id, "11") == []
+        assert send(mas, session_id, "10", text) == {"10": Fate("submitted")}, text
+    wait_until(lambda: len(stubs.received(mas, session_id, "10")) == len(HOSTILE), what="the last message")
+    assert stubs.received(mas, session_id, "10") == [sanitize(text) for text in HOSTILE]
+    assert stubs.received(mas, session_id, "11") == []
     assert not [*mas.root.path.rglob("canary")]
 
 
-def test_many_senders_reach_many_agents_without_mixing_texts(
-    mas: Mas, start: Start, wait_until: Callable[..., None]
-) -> None:
-    session_id, chance = start(ids=("10", "11", "12")), random.Random(7)  # noqa: S311  repeatable, not secret
-    settled(mas, session_id, wait_until)
-    agents = ("10", "11", "12")
-    plan = [
-        [(chance.choice(agents), f"{sender}.{number} " + "x" * chance.randrange(3000)) for number in range(12)]
-        for sender in range(4)
-    ]
+def test_a_megabyte_arrives(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
+    text = "".join(random.Random(1).choices("abc \nµ日", k=MAX_BYTES // 2))  # noqa: S311  repeatable, not secret
+    text = text.encode()[:MAX_BYTES].decode(errors="ignore").strip("\n")
+    assert send(mas, session_id, "10", text) == {"10": Fate("submitted")}
+    wait_until(lambda: stubs.received(mas, session_id, "10") == [text])
+
+
+def exchange(mas: Mas, session_id: str, *, senders: int, each: int, largest: int) -> dict[str, list[list[str]]]:
+    """Random texts from several senders at once; what each of them sent to each agent, in its order."""
+    chance = random.Random(senders)  # noqa: S311  repeatable, not secret
+    ids = reach(mas, session_id).team.ids
+    alphabet = [*map(chr, range(1, 256)), "日", "\udc80", "🙂"]
+
+    def text(sender: int, number: int) -> str:
+        size = int(largest ** chance.random())
+        return f"{sender}.{number} " + "".join(chance.choices(alphabet, k=size)).replace("\n", " ")
+
+    plan = [[(chance.choice(ids), text(sender, number)) for number in range(each)] for sender in range(senders)]
+    outcomes: list[str] = []
 
     def work(texts: list[tuple[str, str]]) -> None:
-        for agent_id, text in texts:
-            mas.send(session_id, Address(agent_id, text))
+        for agent_id, one in texts:
+            outcomes.extend(fate.outcome for fate in send(mas, session_id, agent_id, one).values())
 
     threads = [threading.Thread(target=work, args=(texts,)) for texts in plan]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for agent_id in agents:
-        wanted = [[text for to, text in texts if to == agent_id] for texts in plan]
-        wait_until(lambda a=agent_id, n=sum(map(len, wanted)): len(received(mas, session_id, a)) == n, what="all texts")
-        got = received(mas, session_id, agent_id)
-        assert sorted(got) == sorted(text for texts in wanted for text in texts)
-        for texts in wanted:  # each sender's in its own order
-            assert [text for text in got if text in texts] == texts
-    assert all(fate.outcome == "submitted" for one in mas.messages(session_id).values() for fate in one.fates.values())
+    assert outcomes == ["submitted"] * (senders * each)
+    return {one: [[sanitize(text) for to, text in texts if to == one] for texts in plan] for one in ids}
 
 
-def test_a_group_gets_it_and_the_sender_does_not(mas: Mas, start: Start, wait_until: Callable[..., None]) -> None:
-    session_id = start()
-    settled(mas, session_id, wait_until)
+def arrived(mas: Mas, session_id: str, sent: dict[str, list[list[str]]], wait_until: Wait) -> None:
+    """Every agent got what was sent to it and nothing else, once, each sender's texts in their order."""
+    for agent_id, wanted in sent.items():
+        whole = sorted(text for texts in wanted for text in texts)
+        got = stubs.until_received(mas, session_id, agent_id, len(whole), wait_until)
+        assert sorted(got) == whole
+        for texts in wanted:
+            assert [text for text in got if text in set(texts)] == texts
+
+
+def test_many_senders_reach_many_agents_without_mixing_texts(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, ids=("10", "11", "12"))
+    arrived(mas, session_id, exchange(mas, session_id, senders=4, each=12, largest=4000), wait_until)
+
+
+@pytest.mark.slow
+def test_a_thousand_messages_of_any_bytes_to_a_whole_team(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, ids=[f"{number}" for number in range(10, 23)])
+    arrived(mas, session_id, exchange(mas, session_id, senders=8, each=125, largest=64 * 1024), wait_until)
+
+
+def test_a_group_gets_it_and_the_sender_does_not(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
     message = mas.send(session_id, Address("all", "to you", sender="10"))
     assert message.to == ("11",)
-    wait_until(lambda: received(mas, session_id, "11") == ["to you"])
-    assert received(mas, session_id, "10") == []
+    wait_until(lambda: stubs.received(mas, session_id, "11") == ["to you"])
+    assert stubs.received(mas, session_id, "10") == []
 
 
-def test_typed_only_is_not_entered(mas: Mas, start: Start, wait_until: Callable[..., None]) -> None:
-    session_id = start()
-    settled(mas, session_id, wait_until)
-    options = delivery.SendOptions(execute=False)
-    assert mas.send(session_id, Address("10", "half ", ""), options).fates["10"].reason == "typed, not entered"
-    mas.send(session_id, Address("10", "a line"))
-    wait_until(lambda: received(mas, session_id, "10") == ["half a line"])
+def test_typed_only_is_not_entered(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
+    assert send(mas, session_id, "10", "half ", execute=False) == {"10": Fate("submitted", "typed, not entered")}
+    send(mas, session_id, "10", "a line")
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["half a line"])
 
 
-def test_a_pane_in_copy_mode_gets_it_too(mas: Mas, start: Start, wait_until: Callable[..., None]) -> None:
-    session_id = start()
-    settled(mas, session_id, wait_until)
-    found = delivery.reach(mas, session_id)
-    tmux.objects(found.server).cmd("copy-mode", "-t", found.panes["10"].pane_id)
-    assert mas.send(session_id, Address("10", "hello")).fates["10"].outcome == "submitted"
-    wait_until(lambda: received(mas, session_id, "10") == ["hello"])
+def test_enter_waits_as_long_as_the_program_wants(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, "--deaf", "0.3", profile="enter_delay = 0.5")
+    send(mas, session_id, "10", "not swallowed")
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["not swallowed"])
 
 
-def test_an_agent_that_has_ended_is_not_typed_to(mas: Mas, start: Start, wait_until: Callable[..., None]) -> None:
-    session_id = start()
-    settled(mas, session_id, wait_until)
-    mas.send(session_id, Address("10", "/exit 3"))
-    wait_until(lambda: delivery.reach(mas, session_id).panes["10"].exit_code == 3)
-    queued = mas.send(session_id, Address("10", "touch canary"))
-    assert (queued.fates["10"].outcome, queued.fates["10"].reason) == ("queued", "it has ended (exit 3)")
-    refused = mas.send(session_id, Address("10", "touch canary"), delivery.SendOptions(queue=False))
-    assert refused.fates["10"].outcome == "refused"
+# --- who is not there, or does not read ---
+
+
+def test_an_agent_that_has_ended_is_not_typed_to(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
+    send(mas, session_id, "10", "/exit 3")
+    wait_until(lambda: reach(mas, session_id).look(["10"])["10"].exit_code == 3)
+    assert send(mas, session_id, "10", "touch canary") == {"10": Fate("queued", "it has ended (exit 3)")}
+    assert send(mas, session_id, "10", "touch canary", queue=False)["10"].outcome == "refused"
     assert not [*mas.root.path.rglob("canary")]
 
 
-def test_what_waits_is_delivered_once_when_the_team_is_back(
-    mas: Mas, start: Start, wait_until: Callable[..., None]
-) -> None:
-    session_id = start()
+def test_an_agent_whose_pane_is_gone_or_dead_is_not_typed_to(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
+    found = reach(mas, session_id)
+    tmux_of("kill-pane", "-t", found.panes["10"])
+    tmux_of("set-option", "-g", "remain-on-exit", "on")
+    os.kill(found.look(["11"])["11"].pid, signal.SIGKILL)
+    wait_until(lambda: found.look(["11"])["11"].dead)
+    assert send(mas, session_id, "all", "canary") == {
+        "10": Fate("queued", "it is not up"),
+        "11": Fate("queued", "its pane is dead"),
+    }
+    assert tmux.discover(mas.server).running
+
+
+def test_a_team_that_is_down_gets_it_later_or_never(mas: Mas) -> None:
+    session_id = stubs.start(mas)
     mas.stop(session_id, grace=0)
-    for text in ("first", "second"):
-        assert mas.send(session_id, Address("10", text)).fates["10"].outcome == "queued"
-    mas.resume(session_id)
-    assert delivery.deliver_queue(mas, session_id, timeout=20) == ()
-    wait_until(lambda: received(mas, session_id, "10") == ["first", "second"])
-    assert delivery.deliver_queue(mas, session_id, timeout=1) == ()
-    assert received(mas, session_id, "10") == ["first", "second"]
+    assert send(mas, session_id, "10", "later") == {"10": Fate("queued", "it is not up")}
+    assert send(mas, session_id, "10", "never", queue=False) == {"10": Fate("refused", "it is not up")}
 
 
-def test_prompts_wait_for_an_agent_that_is_slow_to_read(
-    mas: Mas, start: Start, wait_until: Callable[..., None]
-) -> None:
-    config = {"units": [{"manager": {"id": "10", "prompt": "begin\nhere"}, "workers": []}]}
-    session_id = start("--slow", "1", config=config)
-    assert delivery.enqueue_prompts(mas, session_id, delivery.reach(mas, session_id).team) == 1
-    assert delivery.deliver_queue(mas, session_id, timeout=20) == ()
-    wait_until(lambda: received(mas, session_id, "10") == ["begin\nhere"])
-    (prompt,) = mas.messages(session_id).values()
-    assert (prompt.kind, prompt.fates["10"].outcome) == ("prompt", "submitted")
-
-
-def test_a_question_for_permission_is_not_answered_by_what_waits(mas: Mas, start: Start) -> None:
-    session_id = start("--ask")
+def test_not_too_many_wait_for_one_agent(mas: Mas) -> None:
+    session_id = stubs.start(mas)
     mas.stop(session_id, grace=0)
-    mas.send(session_id, Address("10", "yes"))
-    mas.resume(session_id)
-    assert received(mas, session_id, "10") == []
+    waits = {"10": Fate("queued")}
+    messages = (Message(f"{number}", "", "", "10", ("10",), "x", fates=waits) for number in range(MOST_WAITING))
+    Mailbox(mas.root, session_id).accept(*messages)
+    assert send(mas, session_id, "10", "one more") == {"10": Fate("refused", "1000 messages wait for it already")}
+    assert send(mas, session_id, "11", "somebody else")["11"].outcome == "queued"
 
 
-def test_a_line_that_the_terminal_would_cut_is_refused(mas: Mas, start: Start) -> None:
-    session_id = start(command="cat")
-    fate = mas.send(session_id, Address("10", "x" * 5000)).fates["10"]
+def test_an_agent_that_starts_is_waited_for(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, "--slow", "1")
+    assert send(mas, session_id, "10", "hello") == {"10": Fate("submitted")}
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["hello"])
+
+
+def test_an_agent_that_does_not_come_to_read_gets_it_when_it_does(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, "--slow", "2", ids=("10",), profile="ready = '^>'")
+    assert send(mas, session_id, "10", "hello", starting=0.1) == {"10": Fate("queued", "it is starting")}
+    assert send(mas, session_id, "10", "again") == {"10": Fate("queued", "after those that wait for it")}
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["hello", "again"], what="what waits")
+
+
+def test_a_person_may_answer_a_question_by_a_message_and_an_agent_may_not(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, "--ask")
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "11"))
+    assert send(mas, session_id, "10", "me too", sender="11") == {"10": Fate("queued", "it waits for a decision")}
+    assert send(mas, session_id, "11", "yes") == {"11": Fate("submitted")}
+    assert "May I?" in stubs.screen(mas, session_id, "10")
+    wait_until(lambda: "May I?" not in stubs.screen(mas, session_id, "11"))
+
+
+def test_a_line_that_the_terminal_would_cut_is_refused(mas: Mas) -> None:
+    session_id = stubs.start(mas, program="cat")
+    fate = send(mas, session_id, "10", "x" * 4096)["10"]
     assert fate.outcome == "refused"
     assert "4095" in fate.reason
-    assert mas.send(session_id, Address("10", "x" * 4000)).fates["10"].outcome == "submitted"
+    assert send(mas, session_id, "10", "x" * 4095) == {"10": Fate("submitted")}
 
 
-def test_a_team_of_another_root_is_never_typed_to(mas: Mas, start: Start, tmp_path: Path) -> None:
-    session_id = start(command="cat")
-    other = Mas(Root(tmp_path / "another root"), dict(os.environ), Path.cwd())
-    template(other.root, "few", ("10",))
+def test_a_program_that_shows_nothing_is_unknown(mas: Mas) -> None:
+    session_id = stubs.start(mas, program="sh -c 'stty -echo; echo ready; exec cat >got'")
+    fate = send(mas, session_id, "10", "hello")["10"]
+    assert fate == Fate("unknown", "it was typed and entered, and the screen never showed it")
+
+
+def test_a_pane_that_takes_no_input_refuses(mas: Mas) -> None:
+    session_id = stubs.start(mas)
+    tmux_of("select-pane", "-d", "-t", reach(mas, session_id).panes["10"])
+    assert send(mas, session_id, "10", "lost") == {"10": Fate("refused", "the input of its pane is switched off")}
+
+
+# --- what must not happen ---
+
+
+def test_a_team_of_another_root_is_never_typed_to(mas: Mas, tmp_path: Path) -> None:
+    session_id = stubs.start(mas, program="cat")
+    other = mas_of(Root(tmp_path / "another root"))
+    make_template(other.root, "duo")
     with pytest.raises(FileNotFoundError):
         other.send(session_id, Address("10", "hello"))
-    found = delivery.reach(mas, session_id)
-    typed = tmux.paste(found.server, [found.panes["10"].pane_id], "0" * 36, b"hello")
-    assert [one.reason for one in typed.values()] == ["its pane belongs to another session"]
 
 
-def test_a_bad_target_records_nothing(mas: Mas, start: Start) -> None:
-    session_id = start(command="cat")
+def test_a_copy_of_a_root_does_not_reach_the_team_of_the_first(mas: Mas, tmp_path: Path) -> None:
+    session_id = stubs.start(mas, program="cat")
+    (tmp_path / "a copy").mkdir()
+    subprocess.run(["cp", "-a", mas.root.path, tmp_path / "a copy"], check=True)
+    copied = mas_of(Root(tmp_path / "a copy" / mas.root.path.name))
+    assert send(copied, session_id, "10", "canary") == {"10": Fate("queued", "it is not up")}
+
+
+def test_what_is_not_allowed_records_nothing(mas: Mas) -> None:
+    session_id = stubs.start(mas, program="cat")
     for address in (Address("77", "x"), Address("10", ""), Address("10", "x", sender="10")):
         with pytest.raises(RefusedError):
             mas.send(session_id, address)
     assert mas.messages(session_id) == {}
 
 
-def test_a_message_whose_sender_was_cut_off_is_unknown_and_not_typed_again(
-    mas: Mas, start: Start, wait_until: Callable[..., None]
+def test_a_message_whose_sender_was_cut_off_is_unknown_and_not_typed_again(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
+    Mailbox(mas.root, session_id).accept(Message("cut", "", "", "10", ("10",), "cut off"))
+    send(mas, session_id, "10", "next")
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["next"])
+    assert mas.messages(session_id)["cut"].fates == {"10": Fate("unknown", "its sender was cut off")}
+
+
+def test_a_server_that_hangs_is_unknown_and_nothing_is_typed_twice(
+    mas: Mas, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session_id = start()
-    settled(mas, session_id, wait_until)
-    box = delivery.Mailbox(mas.root, session_id)
-    box.accept(delivery.Message("cut", "", "", "10", ("10",), "cut off"))
-    mas.send(session_id, Address("10", "next"))
-    wait_until(lambda: received(mas, session_id, "10") == ["next"])
-    assert mas.messages(session_id)["cut"].fates["10"].outcome == "unknown"
+    session_id = stubs.start(mas, ids=("10",))
+    send(mas, session_id, "10", "first")
+    server = tmux.discover(mas.server).pid
+    real = shutil.which("tmux")
+    with monkeypatch.context() as patch:  # the client that types meets a server that has just been stopped
+        stop = f'case "$*" in *load-buffer*) kill -STOP {server};; esac\nexec {real} "$@"'
+        teams.fake_tmux(tmp_path / "bin", stop, patch)
+        try:
+            fate = send(mas, session_id, "10", "once at most")["10"]
+            assert fate == Fate("unknown", "tmux did not answer within 5 s")
+            with pytest.raises(UnknownStateError):
+                send(mas, session_id, "10", "not at all")
+        finally:
+            os.kill(server, signal.SIGCONT)
+    send(mas, session_id, "10", "last")
+    wait_until(lambda: "last" in "".join(stubs.received(mas, session_id, "10")))
+    assert "".join(stubs.received(mas, session_id, "10")).count("once at most") <= 1
+    assert [one.text for one in mas.messages(session_id).values()] == ["first", "once at most", "last"]
 
 
-def test_panes_that_die_while_being_typed_to_leave_the_server_alive(
-    mas: Mas, start: Start, wait_until: Callable[..., None]
-) -> None:
-    session_id = start(command="cat")
-    found = delivery.reach(mas, session_id)
-    objects = tmux.objects(found.server)
-    objects.cmd("set-option", "-g", "remain-on-exit", "on")
-    for _ in range(30):
-        made = objects.cmd(
-            "new-window", "-d", "-P", "-F", "#{pane_id}", "-t", f"{found_session(mas, session_id)}:", "sleep 0.02"
-        )
-        pane = made.stdout[0]
-        objects.cmd("set-option", "-p", "-t", pane, "@mas_agent", "99")
-        for _ in range(3):
-            tmux.paste(found.server, [pane], session_id, b"into a dying pane")
-    assert tmux.discover(found.server).running
-    assert mas.send(session_id, Address("10", "still here")).fates["10"].outcome == "submitted"
+def test_who_sends_is_proved_by_the_pane_it_runs_in(mas: Mas) -> None:
+    session_id = stubs.start(mas)
+    assert not delivery.speaks_for(mas, session_id, "10")
+    assert not delivery.speaks_for(mas, session_id, "77")
+    sent = mas.send(session_id, Address("10", "x", "11"), SendOptions(verified=True))
+    assert mas.messages(session_id)[sent.id].verified
 
 
-def found_session(mas: Mas, session_id: str) -> str:
-    seen = mas.ours(tmux.discover(mas.server), session_id)
-    assert seen
-    return seen.tmux_id
+def test_the_talk_rules_hold_where_they_are_asked_for(mas: Mas) -> None:
+    make_template(mas.root, "stubs", ("10", "11", "12"))
+    with (mas.root.path / "templates" / "stubs" / "team.toml").open("a") as team:
+        team.write('[talk]\n10 = ["11"]\n')
+    session_id = stubs.start(mas)
+    with pytest.raises(RefusedError, match="agent 10 may not write to 12"):
+        send(mas, session_id, "12", "x", sender="10", checked=True)
+    assert send(mas, session_id, "11", "x", sender="10", checked=True) == {"11": Fate("submitted")}
+    assert send(mas, session_id, "12", "x", sender="10") == {"12": Fate("submitted")}

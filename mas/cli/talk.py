@@ -1,9 +1,8 @@
-"""``send``, ``messages`` and ``deliver``: texts to agents, what became of them, and the process that brings what waits."""
+"""``send``, ``messages`` and ``deliver``: texts to agents, what became of them, and bringing what waits."""
 
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -146,7 +145,7 @@ def _tell(call: Call, sent: Sequence[Message], *, as_json: bool, single: bool) -
         call.lines(render.aligned(rows))
 
 
-def messages(  # noqa: PLR0913  one argument an option
+def messages(
     context: typer.Context,
     name: Name = None,
     *,

@@ -1,0 +1,132 @@
+"""Delivering what waits: first prompts, and messages to agents that were not there or did not read.
+
+One process a session does it, started by whoever made something wait for an agent that runs, and it ends by itself. An
+agent gets one message at a time, and none while it asks for a decision: that would be answered by it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from mas import agents, files
+from mas.clock import utc_now
+from mas.delivery import SendOptions, deliver, only_sender, settle_cut_off
+from mas.errors import BusyError, DamagedError, UnknownStateError
+from mas.mailbox import Mailbox
+from mas.messages import Fate, Message, initial_prompts, queued, sanitize
+from mas.reach import LOOK, Looks, Patience, reach
+from mas.team import Team
+
+if TYPE_CHECKING:
+    from mas.app import Mas
+
+PROMPT = "prompt"
+"""The kind of a message that an agent begins with."""
+
+Tell = Callable[[Message, str, Fate], None]
+
+
+def enqueue_prompts(mas: "Mas", session_id: str, team: Team) -> int:
+    """Let the first prompt of every agent that has one wait for it, unless one does already; returns how many do.
+
+    Called once a launch, before it.
+    """
+    box = Mailbox(mas.root, session_id)
+    waiting = [one for one in box.open().values() if one.kind == PROMPT]
+    ids = {agent_id for one in waiting for agent_id in one.to}
+    prompts = [(agent_id, text) for agent_id, text in initial_prompts(team) if agent_id not in ids]
+    if prompts:
+        box.accept(*(_prompt(agent_id, text) for agent_id, text in prompts))
+    return len(prompts)
+
+
+def _prompt(agent_id: str, text: str) -> Message:
+    fates = {agent_id: Fate("queued", "until it reads")}
+    words = (os.urandom(8).hex(), utc_now(), "", agent_id, (agent_id,), sanitize(text))
+    return Message(*words, kind=PROMPT, fates=fates)
+
+
+def something_waits(mas: "Mas", session_id: str) -> bool:
+    """Whether any message waits for any agent."""
+    return bool(_waiting(Mailbox(mas.root, session_id).open()))
+
+
+def deliver_waiting(mas: "Mas", session_id: str, *, timeout: float, tell: Tell | None = None) -> tuple[str, ...]:
+    """Deliver what waits, to each agent as soon as it reads; returns the agents for whom something still waits.
+
+    Ends when nothing waits, when nobody is there for whom something does, or after ``timeout`` seconds. Where another
+    process is at it, that one does it.
+    """
+    box = Mailbox(mas.root, session_id)
+    deadline = time.monotonic() + timeout
+    while waiting := _waiting(box.open()):  # again after the lock is gone, for who found it held
+        try:
+            with files.lock(box.lock_of_courier, timeout=0):
+                if not _Round(mas, session_id, box, tell or (lambda *_: None)).run(deadline):
+                    return _waiting(box.open())
+        except BusyError:
+            return waiting
+    return ()
+
+
+def _waiting(messages: Mapping[str, Message]) -> tuple[str, ...]:
+    agent_ids = dict.fromkeys(agent_id for one in messages.values() for agent_id in one.to)
+    return tuple(agent_id for agent_id in agent_ids if queued(messages, agent_id))
+
+
+class _Round:
+    """One courier at work."""
+
+    def __init__(self, mas: "Mas", session_id: str, box: Mailbox, tell: Tell) -> None:
+        self._box, self._tell = box, tell
+        self._found = reach(mas, session_id)
+        self._patience = Patience(self._found)
+        self._size, self._ids = -1, tuple[str, ...]()
+
+    def run(self, deadline: float) -> bool:
+        """Until nothing waits, true; or until nobody is there, or the time is over."""
+        while self._waiting():
+            try:
+                if not self._look():
+                    return False
+            except UnknownStateError:  # tmux hangs: it is asked again
+                pass
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOOK)
+        return True
+
+    def _waiting(self) -> tuple[str, ...]:
+        """For whom something waits; the log is read only where it has grown."""
+        size = self._box.size()
+        if size != self._size:
+            self._size, self._ids = size, _waiting(self._box.open())
+        return self._ids
+
+    def _look(self) -> bool:
+        """Deliver to each agent that reads; whether any is there at all."""
+        seen = self._found.look(self._ids)
+        for agent_id in self._patience.readers(seen):
+            if not agents.asks(seen[agent_id].screen, self._found.profile):
+                self._deliver_oldest(agent_id)
+        return any(look.there for look in seen.values())
+
+    def _deliver_oldest(self, agent_id: str) -> None:
+        """Deliver one message that waits for an agent, if it still does and can be."""
+        with only_sender(self._box, [agent_id]):
+            message = next(iter(queued(settle_cut_off(self._box, [agent_id]), agent_id)), None)
+            seen = self._found.look([agent_id])
+            if message is None or agents.asks(seen[agent_id].screen if seen else "", self._found.profile):
+                return
+            self._box.settle([(message.id, agent_id, Fate("unknown", "its delivery was cut off"))])
+            fate = self._typed(message, agent_id, seen)
+            self._box.settle([(message.id, agent_id, fate)])
+        self._tell(message, agent_id, fate)
+
+    def _typed(self, message: Message, agent_id: str, seen: Looks) -> Fate:
+        try:
+            whole = self._box.with_text(message)
+        except DamagedError as error:
+            return Fate("refused", error.message)
+        return deliver(self._found, whole, seen, SendOptions()).get(agent_id, Fate("queued", "it is not up"))
