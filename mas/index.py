@@ -12,8 +12,9 @@ from typing import Any
 from zlib import crc32
 
 from mas import files
-from mas.errors import MasError
+from mas.errors import MasError, RefusedError
 from mas.paths import Root, is_stored_id
+from mas.values import parse_json
 
 Row = Mapping[str, Any]
 
@@ -110,8 +111,8 @@ def decode_index(raw: bytes) -> Index:
 def _foreign_rows(raw: bytes) -> Iterable[Row]:
     """Rows that another program wrote, as far as they are any; of two for one session the last."""
     try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError):
+        data = parse_json(raw, "the index")
+    except RefusedError:
         return []
     rows = data.get("sessions") if isinstance(data, dict) else None
     tables = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -37,6 +37,7 @@ _QUOTED = re.compile(rf"^([A-Za-z_][A-Za-z0-9_]*)=({_VALUE})$", re.MULTILINE | r
 _WHOLE_SHELL = re.compile(rf"(?:[A-Za-z_][A-Za-z0-9_]*={_VALUE}\n)+", re.ASCII)
 _BARE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.MULTILINE | re.ASCII)
 
+
 def working_directory(document: Document, root: Root) -> Path:
     """Where the session's agents work: its workspace, or the root in legacy mode."""
     legacy = runtime_of(document).get("mode") == "legacy"
@@ -67,17 +68,18 @@ def shell_values(document: Document, root: Root) -> dict[str, str]:
     runtime, place = runtime_of(document), working_directory(document, root)
     values = (
         document["session_id"],
-        runtime.get("tmux_name", ""),
+        runtime.get("tmux_name"),
         recorded(document),
         whole_seconds(document["created_at"]),
-        str(place / "unit"),
-        str(place / "workflows"),
-        str(root.session(document["session_id"]).directory),
-        runtime.get("mode", ""),
-        runtime.get("tmux_name", ""),
-        runtime.get("label", ""),
+        place / "unit",
+        place / "workflows",
+        root.session(document["session_id"]).directory,
+        runtime.get("mode"),
+        runtime.get("tmux_name"),
+        runtime.get("label"),
     )
-    return dict(zip(SHELL_KEYS, values, strict=True))
+    words = ("" if value is None else str(value).replace("\0", "") for value in values)
+    return dict(zip(SHELL_KEYS, words, strict=True))
 
 
 def encode_shell(values: Mapping[str, str]) -> bytes:
