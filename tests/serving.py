@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from commandline import PROGRAM
 
+from mas.api import presence
 from mas.api.application import build
 from mas.api.config import Limits, ServeConfig, outside
 from mas.api.listening import listen
@@ -19,7 +23,13 @@ from mas.app import Mas
 from mas.paths import Root
 
 TOKEN = "a-token-for-tests-0123456789abcdef"  # noqa: S105
-PROFILES = '[profile.stub]\ncommand = ["cat", "-"]\n\n[profile.other]\ncommand = ["sleep", "100000"]\n'
+PROFILES = """
+[profile.stub]
+command = ["sh", "-c", "echo ready; exec cat -"]
+
+[profile.other]
+command = ["sleep", "100000"]
+"""
 SOLO = {"sessionMode": "isolated", "template": "solo", "profile": "stub"}
 """A team of one agent that waits, and shows what is typed."""
 
@@ -31,6 +41,7 @@ class Served:
     mas: Mas
     config: ServeConfig
     client: httpx.Client
+    pid: int = 0
 
     @property
     def root(self) -> Root:
@@ -89,6 +100,26 @@ def serving(root: Root, *, limits: Limits | None = None, **config: Any) -> Itera
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()
+
+
+@contextmanager
+def in_a_process(root: Root, *options: str) -> Iterator[Served]:
+    """The same in a process of its own, as ``mas serve`` is called; it must end well when it is asked to."""
+    make_root(root)
+    place = root.path / ".mas_http"
+    place.mkdir(mode=0o700, exist_ok=True)
+    (place / "token").write_text(TOKEN)
+    words = ["serve", "--root", str(root.path), *(options or ("--port", "0"))]
+    process = subprocess.Popen([*PROGRAM, *words], stderr=subprocess.PIPE, text=True)
+    try:
+        server = presence.wait_until_ready(root, process.pid, 20)
+        config = ServeConfig(port=server.port, token=TOKEN, uds=Path(server.uds) if server.uds else None)
+        with client_of(config) as client:
+            yield Served(Mas(root, outside(os.environ), root.path.parent), config, client, process.pid)
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode in (0, -signal.SIGKILL), said
 
 
 def access_log(root: Root) -> Path:

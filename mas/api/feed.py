@@ -88,12 +88,15 @@ class Feeds:
     async def read(self, session_id: str, since: int, idle: float) -> AsyncGenerator[bytes, None]:
         """The encoded records behind number ``since`` as they come; empty bytes after ``idle`` seconds without any.
 
-        Ends where the session is gone, or the server is about to.
+        Ends where the session is gone or cannot be read, or the server is about to.
         """
         async with self._joined(session_id) as feed:
             while not (feed.ended or self._closing):
                 if since < feed.last:
-                    items = feed.after(since) or await self._page(session_id, since)
+                    try:
+                        items = feed.after(since) or await self._page(session_id, since)
+                    except MasError:  # the reader comes again, and is told then
+                        return
                     since = items[-1][0] if items else feed.last
                     yield b"".join(data for _, data in items)
                 elif not await _waited(feed.news, idle):
