@@ -73,19 +73,22 @@ __mas_session_directory() { # <id or directory>: __mas_reply becomes the session
 
 # Agents work beside these files and could write anything into them, so they are read, never sourced.
 __mas_assignments() { # <file>: fills __mas_values with what its plain assignments say; 1 where it is no regular file
-    local line text='' key
+    local line key text joining
     local -a lines=()
-    __mas_values=()
     [[ -f $1 && -r $1 ]] && mapfile -t lines <"$1" || return 1
-    for line in "${lines[@]}"; do
-        [[ -n $text || $line != '#'* ]] || continue
-        text+=${text:+$'\n'}$line
-        key=${text%%=*}
-        if [[ $text == ?*=* && $key != *[!"$__mas_letters"]* ]]; then
-            __mas_unquote "${text#*=}" || continue # a value with a line break in it goes on
-            __mas_values["$key"]=$__mas_reply
-        fi
-        text=''
+    for joining in 1 ''; do # a quoted value may hold line breaks, unless a quote is left open at the end
+        __mas_values=() text=''
+        for line in "${lines[@]}"; do
+            [[ -n $text || $line != '#'* ]] || continue
+            text+=${text:+$'\n'}$line
+            key=${text%%=*}
+            if [[ $text == ?*=* && $key != *[!"$__mas_letters"]* ]]; then
+                __mas_unquote "${text#*=}" || [[ -z $joining ]] || continue
+                __mas_values["$key"]=$__mas_reply
+            fi
+            text=''
+        done
+        [[ -n $text ]] || return 0
     done
 }
 
@@ -117,7 +120,7 @@ __mas_unquote() { # <text>: __mas_reply becomes the one word a shell makes of it
                 rest=${rest:2}
                 ;;
             ["$__mas_special"]*)
-                [[ $1 != [\'\"]* || $rest != [\'\"]* ]] # 1 where what was quoted from the start has no end
+                [[ $1 != \'* || $rest != [\'\"]* ]] # 1 where a text that begins with a quote lacks its end
                 return
                 ;;
             *)

@@ -197,7 +197,7 @@ create_session() { # <name> [first window]
         return 1
     fi
     if __mas_find "$name" && [[ ${__mas_values[MAS_SESSION_MODE]-}:${__mas_values[TMUX_SESSION]-} == "isolated:$name" ]]; then
-        __mas_run resume "${__mas_values[SESSION_ID]}" >/dev/null
+        __mas_run resume --quiet "${__mas_values[SESSION_ID]}" >/dev/null
         return
     fi
     __mas_root
@@ -219,7 +219,7 @@ kill_session() { # <name>
     fi
     __mas_stamp "$name"
     if [[ -n $__mas_reply ]]; then
-        __mas_run stop "$__mas_reply" >/dev/null
+        __mas_run stop --quiet "$__mas_reply" >/dev/null
     else
         __mas_tmux kill-session -t "=$name:"
     fi
