@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def label(storage: FileStorage, text: str, session_id: str = ID) -> None:
 # --- what is shown ---
 
 
-def test_a_row_says_what_a_listing_needs(storage: FileStorage, root: Root) -> None:
+def test_a_row_says_what_a_listing_needs(root: Root) -> None:
     runtime = {
         "tmux_name": "mas-1",
         "mode": "isolated",
@@ -204,10 +205,10 @@ def test_a_directory_without_a_row_is_shown_all_the_same(storage: FileStorage, s
 
 
 def test_a_row_without_a_directory_is_an_error_and_is_not_dropped(
-    storage: FileStorage, shown: Projections, root: Root, tmp_path: Path
+    shown: Projections, root: Root, tmp_path: Path
 ) -> None:
     (root.sessions / ID).rename(tmp_path / "away")
-    for make_sure in (lambda: None, shown.rebuild, lambda: shown.publish(OTHER_ID)):
+    for make_sure in (shown.rows, shown.rebuild, partial(shown.publish, OTHER_ID)):
         make_sure()
         rows = {row["sessionId"]: row for row in shown.rows()}
         assert (rows[ID]["status"], rows[ID]["tmuxSession"]) == ("error", f"mas-{ID[:8]}")
@@ -227,7 +228,7 @@ def test_rows_are_never_dropped_because_the_sessions_are_not_mounted(
     assert shown.rows() == []
 
 
-def test_a_session_that_cannot_be_read_keeps_its_row(storage: FileStorage, shown: Projections, root: Root) -> None:
+def test_a_session_that_cannot_be_read_keeps_its_row(shown: Projections, root: Root) -> None:
     root.session(ID).snapshot.unlink()
     root.session(ID).log.write_text("damaged")
     shown.rebuild()
@@ -264,17 +265,12 @@ def sourced(path: Path, cwd: Path) -> dict[str, str]:
     program = f"compgen -v | sort >before; . {shlex.quote(str(path))}; compgen -v | sort >after; " + "".join(
         f"printf '%s\\0%s\\0' {key} \"${key}\"; " for key in SHELL_KEYS
     )
-    done = subprocess.run(
-        ["env", "-i", "bash", "--norc", "-euo", "pipefail", "-c", program],
-        cwd=cwd,
-        capture_output=True,
-        check=True,
-        timeout=10,
-    )
+    words = ["env", "-i", "bash", "--norc", "-euo", "pipefail", "-c", program]
+    done = subprocess.run(words, cwd=cwd, capture_output=True, check=True, timeout=10)
     new = {*(cwd / "after").read_text().split()} - {*(cwd / "before").read_text().split()}
     assert new <= {*SHELL_KEYS, "BASH_LINENO", "PIPESTATUS", "_"}, new
-    words = done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    return dict(zip(words[::2], words[1::2], strict=True))
+    found = done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    return dict(zip(found[::2], found[1::2], strict=True))
 
 
 @pytest.mark.parametrize("value", HOSTILE)
