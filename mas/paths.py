@@ -176,10 +176,13 @@ def resolve_root(explicit: str | Path | None, environ: Mapping[str, str], cwd: P
     ``explicit`` wins, then ROOT_VARIABLES, then the nearest parent of ``cwd`` with ``.masrc`` or an index, then the
     per-user data directory. The result is absolute; it need not exist.
     """
+    return named_root(explicit, environ, cwd) or Root(_nearest_project(cwd) or user_data_directory())
+
+
+def named_root(explicit: str | Path | None, environ: Mapping[str, str], cwd: Path) -> Root | None:
+    """The root that is asked for, by ``explicit`` or by one of ROOT_VARIABLES; None where none is."""
     named = explicit or next((environ[name] for name in ROOT_VARIABLES if environ.get(name)), None)
-    if named:
-        return Root(absolute(named, cwd))
-    return Root(_nearest_project(cwd) or user_data_directory())
+    return Root(absolute(named, cwd)) if named else None
 
 
 def absolute(path: str | Path, cwd: Path) -> Path:

@@ -65,6 +65,13 @@ def stop(mas: "Mas", session_id: str, *, grace: float = ASKING) -> Stopped:
     return _hand_over(mas, session_id, grace) if inside else Stopped(session_id, was_up=found.team is not None)
 
 
+def end_stray(mas: "Mas", seen: tmux.SeenSession) -> None:
+    """End a tmux session that nobody registered; it is named in full by what was seen of it."""
+    tmux.end(mas.server, seen.tmux_id, "", name=seen.name)
+    for place in (mas.cwd, mas.root.path):
+        notes.take_away(place, seen.name)
+
+
 def _take_note_away(mas: "Mas", document: Document | None) -> None:
     """Remove ``.mas_session`` where it names the team that has ended."""
     runtime = runtime_of(document) if document else {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mas.errors import RefusedError, UsageError, shorten
-from mas.paths import Root, absolute, resolve_root
+from mas.paths import Root, absolute, named_root, resolve_root
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -43,6 +43,11 @@ class Call:
         if self._repo is not None:
             return Root(absolute(self._repo, self.cwd) / ".flow" / "maestro", maestro=True)
         return resolve_root(self._root, self.environ, self.cwd)
+
+    @property
+    def place(self) -> Root:
+        """The root that was asked for, else the working directory, whether or not that is a root yet."""
+        return named_root(self._root, self.environ, self.cwd) or Root(self.cwd)
 
     @cached_property
     def mas(self) -> "Mas":
@@ -122,6 +127,14 @@ class Call:
 
         sys.stdout.flush()
         sys.stderr.write(clean(text) + "\n")
+
+    def ask(self, text: str) -> None:
+        """A question to whoever watches; the answer is typed behind it."""
+        from mas.render import clean  # noqa: PLC0415
+
+        sys.stdout.flush()
+        sys.stderr.write(clean(text))
+        sys.stderr.flush()
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:

@@ -13,6 +13,8 @@ from mas import render, settings
 from mas.cli.calls import Call
 from mas.cli.options import DryRun, Json, Name, Quiet, call_of, json_table
 from mas.errors import NotFoundError, RefusedError, UsageError, shorten
+from mas.legacy import OccupiedError
+from mas.projections import working_directory
 from mas.record import runtime_of
 from mas.starting import Started, StartOptions, StartPlan
 from mas.team import Team
@@ -34,7 +36,9 @@ def start(  # noqa: PLR0913  one argument an option
     label: Annotated[str, typer.Option(metavar="NAME", help="a name of your own for it")] = "",
     request: Annotated[str, typer.Option(metavar="TEXT", help="what is to be built")] = "",
     session_id: Annotated[str | None, typer.Option("--id", metavar="UUID", help="its id, else one is drawn")] = None,
-    attach: Attach = False,
+    attach: Annotated[
+        bool | None, typer.Option("--attach/--no-attach", help="then go to its terminal; --legacy does, on one")
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -47,11 +51,12 @@ def start(  # noqa: PLR0913  one argument an option
     call.refuse_records_only("start")
     if isolated and legacy:
         raise UsageError("--isolated and --legacy were both given", hint="give one of them")
-    _check_terminal(attach=attach and not dry_run)
-    _check_mode(call, "isolated" if isolated else "legacy" if legacy else None)
+    _check_terminal(attach=bool(attach) and not dry_run)
+    flag = "isolated" if isolated else "legacy" if legacy else None
+    mode = settings.session_mode(flag, call.environ, settings.load_settings(call.root))
     options = StartOptions(
-        mode="isolated",
-        session_id=_wanted_id(call, session_id),
+        mode=mode,
+        session_id=_wanted_id(call, session_id) if mode == "isolated" else session_id,
         template=template,
         config=_read_config(call, config),
         agent=agent,
@@ -59,34 +64,40 @@ def start(  # noqa: PLR0913  one argument an option
         label=label,
         request=request,
     )
-    plan = call.mas.plan(options)
-    if dry_run:
-        return _show_plan(call, plan, as_json=as_json)
-    with call.busy(f"starting {len(plan.team.ids)} agents"):
-        started = call.mas.start(plan)
+    try:
+        plan = call.mas.plan(options)
+        if dry_run:
+            return _show_plan(call, plan, as_json=as_json)
+        with call.busy(f"starting {len(plan.team.ids)} agents"):
+            started = call.mas.start(plan)
+    except OccupiedError as occupied:
+        return _occupied(call, occupied, as_json=as_json, quiet=quiet)
+    if attach is None:  # who starts a team in the project's own directories has always been taken to it
+        attach = mode == "legacy" and is_terminal() and not (as_json or quiet)
     return _tell(call, started, as_json=as_json, quiet=quiet, attach=attach)
 
 
+def _occupied(call: Call, occupied: OccupiedError, *, as_json: bool, quiet: bool) -> int:
+    """A team that is up already is no failure: scripts start it before they use it."""
+    if as_json:
+        views = call.mas.list(active=True, everything=True).views
+        call.json(next((view.to_json() for view in views if view.tmux_name == occupied.name), {}))
+    elif quiet:
+        call.out(occupied.session_id or occupied.name)
+    else:
+        call.out(f"[WARNING] Session '{occupied.name}' already exists")
+    call.say(f"mas: {occupied.message}; {occupied.hint}")
+    return 0
+
+
+def is_terminal() -> bool:
+    """Whether a person sits at both ends of this call."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def _check_terminal(*, attach: bool) -> None:
-    if attach and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if attach and not is_terminal():
         raise RefusedError("this is no terminal, so --attach cannot work", hint="leave it out; `mas attach` goes there")
-
-
-def _check_mode(call: Call, flag: str | None) -> None:
-    """Refuse the mode that this version does not have."""
-    mode = settings.session_mode(flag, call.environ, settings.load_settings(call.root))
-    if mode == "isolated":
-        return
-    place = shorten(str(call.root.path))
-    if (call.root.path / "unit").is_dir():
-        raise RefusedError(
-            f"this version starts isolated sessions only, not one in the shared directories of {place}",
-            hint="`mas start --isolated` makes a workspace with a copy of them",
-        )
-    raise RefusedError(
-        f"there is no unit/ in {place} to start a team in",
-        hint="`mas start --isolated` makes a workspace of its own",
-    )
 
 
 def _wanted_id(call: Call, given: str | None) -> str | None:
@@ -178,7 +189,7 @@ def _to_json(call: Call, started: Started) -> dict[str, Any]:
 
 def _show_plan(call: Call, plan: StartPlan, *, as_json: bool) -> int:
     panes = [(pane.agent_id, pane.title, shlex.join(pane.argv)) for pane in plan.launch.panes] if plan.launch else []
-    workspace = call.root.session(plan.session_id).directory
+    workspace = working_directory(plan.document, call.root)
     if as_json:
         agents = [{"agentId": one, "name": name, "command": command} for one, name, command in panes]
         call.json(
@@ -205,7 +216,8 @@ def _planned(plan: StartPlan, workspace: Path) -> Iterator[tuple[str, str]]:
     yield "Session ID", plan.session_id
     yield "Session", runtime_of(plan.document)["tmux_name"]
     yield "Workspace", str(workspace)
-    yield "Template", str(plan.template.path) if plan.template else ""
+    if plan.template:
+        yield "Template", str(plan.template.path)
     yield "Team", summary(plan.team)
     yield "Agents", plan.choice.reason
 

@@ -1,15 +1,16 @@
 """``stop``, ``rm``, ``clean``: ending teams and removing sessions."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 import typer
 
-from mas import attaching, cleaning, render, tmux
+from mas import attaching, cleaning, legacy, meaning, render, settings, stopping, tmux
 from mas.cli.calls import Call
 from mas.cli.options import DryRun, Json, Names, Quiet, call_of, seconds
 from mas.clock import utc_now
-from mas.errors import MasError, UsageError
+from mas.errors import MasError, NotFoundError, UsageError
 
 All = Annotated[bool, typer.Option("--all", help="every session that is up")]
 
@@ -19,21 +20,52 @@ def stop(
     names: Names = None,
     *,
     everything: All = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="do not give the agents time to end")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="do not ask, give the agents no time to end")] = False,
     quiet: Quiet = False,
 ) -> int:
     """End the teams of sessions. Their workspaces stay, `mas resume` brings them up again."""
     call = call_of(context)
     if everything and names:
         raise UsageError("--all and ids were both given", hint="give one of them")
-    if names and len(names) == 1 and (stray := attaching.find_stray(call.mas, names[0])):
-        tmux.end(stray.server, stray.seen.tmux_id, "", name=stray.seen.name)
-        call.say(f"{stray.seen.name} has ended; nobody had registered it")
-        return 0
-    ids = _up(call) if everything else call.mas.resolve_all(names or [])
-    if not ids and not quiet:
+    stray, ids = (None, _up(call)) if everything else _meant(call, names or [])
+    if not (stray or ids) and not quiet:
         call.say("no session is up")
+    if not (force or _agreed(call, stray, ids)):
+        call.say("nothing was stopped")
+        return 0
+    if stray:
+        stopping.end_stray(call.mas, stray)
+        call.say(f"{stray.name} has ended; nobody had registered it")
     return each(call, _own_last(call, ids), lambda one: _stop(call, one, force=force), quiet=quiet)
+
+
+def _meant(call: Call, names: Sequence[str]) -> tuple[tmux.SeenSession | None, Sequence[str]]:
+    """The session that nobody registered, where that is meant, and the ids of those that are.
+
+    In legacy mode a stop without a name succeeds where nothing is up.
+    """
+    if len(names) == 1 and (target := attaching.find_stray(call.mas, names[0])):
+        return target.seen, ()
+    if names:
+        return None, call.mas.resolve_all(names)
+    try:
+        found = meaning.meant(call.mas)
+    except NotFoundError:
+        named = any(call.environ.get(one) for one in (meaning.NAME, meaning.ID))
+        if named or settings.session_mode(None, call.environ, settings.load_settings(call.root)) != legacy.MODE:
+            raise
+        return None, ()
+    return (found.stray, ()) if found.stray else (None, [found.session_id])
+
+
+def _agreed(call: Call, stray: tmux.SeenSession | None, ids: Sequence[str]) -> bool:
+    """Whether the person at the terminal agrees, where a team of the project's own directories is to end."""
+    rows = [row for one in ids if (row := call.mas.row(one)) and row.get("mode") == legacy.MODE]
+    names = [stray.name] if stray else [row["tmuxSession"] for row in rows]
+    if not names or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    call.ask(f"stop {', '.join(names)}? [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _up(call: Call) -> Sequence[str]:

@@ -12,12 +12,15 @@ Verbs = Mapping[str, tuple[str, str]]
 
 GROUPS: Mapping[str, Verbs] = {
     "Teams": {
-        "start": ("start", "start a team in a workspace of its own"),
+        "init": ("project", "make a project here: .masrc, unit/, workflows/"),
+        "start": ("start", "start a team: --isolated, or in the project's directories"),
         "list": ("everyday", "the sessions, live ones first"),
         "show": ("look", "one session: its team, its work, what happened last"),
+        "status": ("project", "the same; of a project's own team in three lines"),
         "attach": ("attach", "go to a session's terminal"),
         "stop": ("stop", "end teams; their workspaces stay"),
         "resume": ("start", "bring a stopped team up again"),
+        "adopt": ("project", "register a team that an earlier mas started"),
         "rm": ("stop", "remove sessions with their workspaces"),
         "clean": ("stop", "remove sessions that were not used for long"),
     },
@@ -55,7 +58,7 @@ GROUPS: Mapping[str, Verbs] = {
 }
 """The verbs in the order in which they are shown: module below ``mas.cli``, and one line of help."""
 
-ALIASES = {"status": "show", "ls": "list"}
+ALIASES = {"ls": "list"}
 """Other words for verbs."""
 
 ALL: Verbs = {verb: entry for group in GROUPS.values() for verb, entry in group.items()}
