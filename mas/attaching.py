@@ -7,14 +7,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mas import proc, tmux
+from mas import meaning, proc, tmux, watching
 from mas.errors import NotFoundError, RefusedError, shorten
-from mas.record import runtime_of
+from mas.naming import PREFIX
 
 if TYPE_CHECKING:
     from mas.app import Mas
-
-_PREFIX = "mas-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +33,23 @@ def find(mas: "Mas", name: str | None) -> Target:
     """The session that is meant; raises RefusedError where it is not up."""
     if name and (stray := find_stray(mas, name)):
         return stray
-    session_id = mas.resolve(name)
-    document = mas.storage.read(session_id).document
-    server = mas.server_of((runtime_of(document).get("tmux") or {}).get("socket", ""))
-    seen = mas.ours(tmux.discover(server), session_id)
-    if seen is None:
+    found = meaning.meant(mas) if name is None else meaning.Meant(mas.resolve(name))
+    if found.stray:
+        return Target(mas.server, found.stray, "")
+    session_id = found.session_id
+    sight = watching.look(mas, session_id, mas.storage.read(session_id).document)
+    if sight.team is None:
         raise RefusedError(f"session {session_id} is not up", hint=f"`mas resume {session_id[:8]}` brings it back")
-    return Target(server, seen, session_id)
+    return Target(sight.server, sight.team, session_id)
 
 
 def find_stray(mas: "Mas", name: str) -> Target | None:
-    """The tmux session of exactly that name where it is none that we registered; None where there is no such."""
-    if not name.startswith(_PREFIX):
+    """The tmux session of exactly that name that nobody registered; None where there is no such."""
+    if not name.startswith(PREFIX):
         return None
-    seen = next((one for one in tmux.discover(mas.server).sessions if one.name == name), None)
-    return Target(mas.server, seen, "") if seen and not seen.session_id else None
+    live, _ = mas.live()
+    seen = (live or {}).get(name)
+    return Target(mas.server, seen, "") if seen and mas.is_stray(seen) else None
 
 
 def command(mas: "Mas", target: Target, *, window: str | None = None, agent: str | None = None) -> list[str]:
@@ -90,9 +90,9 @@ def _window(mas: "Mas", target: Target, window: str) -> str:
     if window in names:
         return window
     if target.session_id:
-        from mas import starting  # noqa: PLC0415  an alias is looked up in the team
+        from mas import planning  # noqa: PLC0415  an alias is looked up in the team
 
-        name = starting.stored_team(mas, target.session_id)[0].window(window).name
+        name = planning.stored_team(mas, target.session_id)[0].window(window).name
         if name in names:
             return name
     known = ", ".join(dict.fromkeys(names))

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mas import tmux
-from mas.errors import DamagedError, MasError, MissingProgramError, NotFoundError, UnknownStateError
+from mas import runtime, tmux, watching
+from mas.errors import DamagedError, MasError, NotFoundError, UnknownStateError
 from mas.events import TYPES
 from mas.lines import Line
 from mas.paths import SessionPaths
@@ -30,7 +30,7 @@ RECENT = 8
 
 @dataclass(frozen=True, slots=True)
 class AgentDetail:
-    """One agent and its pane. ``status`` is running, stopped, or error for one that ended with another code than 0."""
+    """One agent and its pane. ``status`` is running or stopped, or error where a team that is up lacks its pane."""
 
     id: str
     name: str
@@ -93,7 +93,7 @@ class Details:
 
     def to_json(self) -> dict[str, Any]:
         """The session in the words of the HTTP API."""
-        own, runtime = lifecycle_of(self.document), runtime_of(self.document)
+        own, of_team = lifecycle_of(self.document), runtime_of(self.document)
         return {
             **self.view.to_json(),
             "request": self.document.get("feature_request", ""),
@@ -102,8 +102,8 @@ class Details:
             "iteration": own.get("iteration", 0),
             "maxIterations": max_iterations_of(self.document),
             "parentSessionId": own.get("parent_session_id"),
-            "template": runtime.get("template", ""),
-            "profile": runtime.get("profile", ""),
+            "template": of_team.get("template", ""),
+            "profile": of_team.get("profile", ""),
             "unitDir": f"{self.view.working_dir}/unit",
             "workflowsDir": f"{self.view.working_dir}/workflows",
             "gitContext": _camel(self.document.get("git_context") or {}),
@@ -155,16 +155,16 @@ def _recent(mas: "Mas", session_id: str) -> tuple[Line, ...]:
 
 
 def _with_team(mas: "Mas", found: Details) -> Details:
-    from mas import starting  # noqa: PLC0415  a session that is only a record does without
+    from mas import planning  # noqa: PLC0415  a session that is only a record does without
 
     session_id = found.view.session_id
-    panes, facts = _panes(mas, found.document)
+    found, panes, facts = _seen(mas, found)
     try:
-        team, choice = starting.stored_team(mas, session_id)
+        team, choice = planning.stored_team(mas, session_id)
     except MasError as error:
         return replace(found, windows=_windows(panes), problem=error.message, remedy=error.hint or "")
-    agents = tuple(_agents(mas, found.document, team, panes, facts))
-    missing = [agent.id for agent in agents if found.view.status == "active" and not agent.pane_id]
+    agents = tuple(_agents(mas, found, team, panes, facts))
+    missing = [agent.id for agent in agents if agent.status == "error"]
     return replace(
         found,
         team_name=team.name,
@@ -176,14 +176,20 @@ def _with_team(mas: "Mas", found: Details) -> Details:
     )
 
 
-def _panes(mas: "Mas", document: Document) -> tuple[Sequence[tmux.SeenPane], Mapping[str, tmux.PaneFacts]]:
-    """The panes of a session, none where it is down or tmux gives no answer."""
-    server = mas.server_of((runtime_of(document).get("tmux") or {}).get("socket", ""))
-    with suppress(UnknownStateError, MissingProgramError):
-        if seen := mas.ours(tmux.discover(server), document["session_id"]):
-            panes = tmux.panes(server, seen.tmux_id, document["session_id"])
-            return panes, tmux.pane_facts(server, seen.tmux_id, document["session_id"])
-    return (), {}
+def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane], Mapping[str, tmux.PaneFacts]]:
+    """The session as tmux sees it now, on whatever server it is, and its panes; unchanged where tmux is silent."""
+    session_id = found.view.session_id
+    try:
+        sight = watching.look(mas, session_id, found.document)
+        status = runtime.derive(found.document, "up" if sight.team else "down")
+        attached = bool(sight.team and sight.team.attached)
+        found = replace(found, view=replace(found.view, status=status.word, stale=False, attached=attached))
+        if sight.team is None:
+            return found, (), {}
+        target = sight.server, sight.team.tmux_id, session_id
+        return found, tmux.panes(*target), tmux.pane_facts(*target)
+    except UnknownStateError:
+        return found, (), {}
 
 
 def _windows(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
@@ -192,24 +198,23 @@ def _windows(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
 
 
 def _agents(
-    mas: "Mas", document: Document, team: Team, panes: Sequence[tmux.SeenPane], facts: Mapping[str, tmux.PaneFacts]
+    mas: "Mas", found: Details, team: Team, panes: Sequence[tmux.SeenPane], facts: Mapping[str, tmux.PaneFacts]
 ) -> Iterator[AgentDetail]:
-    place = SessionPaths(working_directory(document, mas.root))
+    place = SessionPaths(working_directory(found.document, mas.root))
+    without_pane = "error" if panes else "stopped"
     for unit in team.units:
         for position, agent in enumerate(unit.agents):
             directory = str(place.unit / agent.id)
-            found = AgentDetail(
-                agent.id, agent.name, unit.name, agent.model, agent.role, position, "stopped", directory
-            )
+            told = (agent.id, agent.name, unit.name, agent.model, agent.role, position, without_pane, directory)
             pane = next((pane for pane in panes if pane.agent_id == agent.id), None)
-            yield _in_pane(found, pane, facts.get(pane.pane_id)) if pane else found
+            detail = AgentDetail(*told)
+            yield _in_pane(detail, pane, facts.get(pane.pane_id)) if pane else detail
 
 
 def _in_pane(agent: AgentDetail, pane: tmux.SeenPane, seen: tmux.PaneFacts | None) -> AgentDetail:
-    ended = pane.dead or pane.exit_code is not None
     return replace(
         agent,
-        status=("error" if pane.exit_code else "stopped") if ended else "running",
+        status="stopped" if pane.dead or pane.exit_code is not None else "running",
         pane_id=pane.pane_id,
         command=seen.command if seen else "",
         directory=seen.path if seen else agent.directory,

@@ -11,7 +11,7 @@ from mas import files, lines, record, runtime
 from mas.errors import NotFoundError, RefusedError, WaitTimeoutError
 from mas.lifecycle import TERMINAL, SessionStatus
 from mas.lines import Line
-from mas.record import Document, status_of
+from mas.record import Document, runtime_of, status_of
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -42,17 +42,17 @@ class _Log:
 
     def grown(self) -> Iterator[Line]:
         """The whole records that came since the last time; raises NotFoundError where the session was removed."""
-        size = self._mas.storage.position(self._session_id)
-        if size == self._size and (size or self._paths.directory.is_dir()):
-            return
-        if size < self._offset:  # a part was given up, and something else follows
-            self._offset = 0
-        self._size = size
         try:
-            lines_read = list(self._read())
+            size = self._mas.storage.position(self._session_id)
+            if size == self._size and (size or self._paths.directory.is_dir()):
+                return
+            if size < self._offset:  # a part was given up, and something else follows
+                self._offset = 0
+            self._size = size
+            found = list(self._read())
         except FileNotFoundError:
             raise NotFoundError(f"session {self._session_id} was removed") from None
-        for line in lines_read:
+        for line in found:
             if line.seq > self._since:
                 self._since = line.seq
                 yield line
@@ -110,7 +110,8 @@ def _ask(mas: "Mas", document: Document, until: str, asked: float) -> tuple[floa
     now = time.monotonic()
     if now - asked < ASK:
         return asked, False
-    status = runtime.derive(document, mas.observe(document))
+    observed = mas.observe(document) if runtime_of(document).get("mode") else "down"
+    status = runtime.derive(document, observed)
     return now, status.word == until and not status.stale
 
 

@@ -21,6 +21,9 @@ COLOURS: Mapping[str, str] = {
 }
 """The words that are told apart by colour on a terminal."""
 
+PROSE = frozenset({"request", "feature_request", "description", "problem", "remedy"})
+"""The facts whose values are sentences."""
+
 _CODES = {"bold": "1", "green": "32", "dim": "2", "yellow": "33", "red": "31", "cyan": "36"}
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -133,13 +136,13 @@ def tab_separated(rows: Iterable[Sequence[str]]) -> list[str]:
 def facts(pairs: Iterable[tuple[str, str]], *, indent: int = 2, gap: int = 2, width: int | None = None) -> list[str]:
     """Names with their values below one another, values aligned; pairs without a value are left out.
 
-    With ``width`` a longer line is broken between words, never within one: a path is to be copied as it is.
+    With ``width`` the values of PROSE are broken between words; others stay whole, a path is to be copied as it is.
     """
     shown = [(name, value) for name, value in pairs if value]
     start = indent + gap + max((len(name) for name, _ in shown), default=0)
     lines = []
     for name, value in shown:
-        first, *others = _broken(clean(value), width - start if width else None)
+        first, *others = _broken(clean(value), width - start if width and name in PROSE else None)
         lines += [f"{' ' * indent}{name}".ljust(start) + first, *(" " * start + other for other in others)]
     return lines
 

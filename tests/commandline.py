@@ -38,7 +38,7 @@ def environment(root: Path | None, env: Mapping[str, str] | None = None) -> dict
     return {**os.environ, **({"MAS_ROOT": str(root)} if root else {}), **(env or {})}
 
 
-def mas(  # noqa: PLR0913  what a test may want to be different
+def mas(
     *words: str | Path,
     root: Path | None = None,
     env: Mapping[str, str] | None = None,

@@ -183,7 +183,7 @@ def test_a_program_that_asked_for_json_gets_the_error_as_json_too(root: Root) ->
     assert json.loads(mas("stop", "--json", root=root.path).out)["code"] == "usage"
 
 
-def test_an_ambiguous_name_among_others_stops_nothing(root: Root, tmux_socket: Path) -> None:
+def test_an_ambiguous_name_among_others_removes_nothing(root: Root) -> None:
     first, second = (record(root.path, "--id", f"abcd000{digit}-0000-4000-8000-000000000000") for digit in "12")
     before = fingerprint(root.path)
     done = mas("rm", first, "abcd", second, root=root.path)

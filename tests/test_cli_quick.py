@@ -123,8 +123,9 @@ def test_the_variables_of_a_session_are_those_of_its_panes(place: Path) -> None:
     assert "PATH" not in variables
 
 
-def test_a_shell_understands_the_variables(place: Path, tmp_path: Path) -> None:
+def test_a_shell_understands_the_variables(tmux_socket: Path, tmp_path: Path) -> None:
     """Whatever the root is called."""
+    del tmux_socket
     odd = tmp_path / 'it\'s a $HOME "root" `x` \\ é'
     started = start(odd)
     script = 'eval "$(cat)" && printf "%s\\n" "$MAS_ROOT" "$MAS_SESSION_ID"'

@@ -66,7 +66,7 @@ def test_a_start_tells_programs_the_same(place: Path) -> None:
     ids=["the option", "the environment", "inside a pane"],
 )
 def test_the_id_to_create_may_be_given(
-    place: Path, given: list[str], inherited: dict[str, str], expected: bool
+    place: Path, given: list[str], inherited: dict[str, str], *, expected: bool
 ) -> None:
     done = ok("start", "--isolated", "-q", "--template", "solo", *AGENT, *given, root=place, env=inherited)
     assert (done.out.strip() == ID) is expected
@@ -197,9 +197,9 @@ def test_an_agent_that_ended_is_told_with_its_code(place: Path, wait_until: Wait
     def agent() -> dict[str, object]:
         return dict(ok("agents", made, "--json", root=place).json["agents"][0])
 
-    wait_until(lambda: agent()["status"] == "error")
+    wait_until(lambda: agent()["status"] == "stopped")
     assert agent()["exitCode"] == 3
-    assert "error (3)" in ok("agents", made, root=place).out
+    assert "exited (3)" in ok("agents", made, root=place).out
 
 
 def test_a_record_without_a_team_has_no_agents(place: Path) -> None:

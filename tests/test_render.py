@@ -116,6 +116,22 @@ def test_facts_leave_out_what_is_not_known() -> None:
     assert render.facts([]) == []
 
 
+def test_sentences_are_broken_to_the_width_and_paths_are_not() -> None:
+    pairs = [("request", "one two three four"), ("directory", "/a path/that is/long")]
+    assert render.facts(pairs, width=22) == [
+        "  request    one two",
+        "             three",
+        "             four",
+        "  directory  /a path/that is/long",
+    ]
+    assert render.facts([("request", "a\n\nb c")], indent=0, width=10) == [
+        "request  a",
+        "         ",
+        "         b",
+        "         c",
+    ]
+
+
 def test_a_tree_is_drawn_and_cut() -> None:
     drawn = render.tree("team", [("meta", ["00  Meta\x1b Manager"]), ("design", ["10  x" * 20, "[red]no markup"])], 24)
     assert drawn.splitlines() == [

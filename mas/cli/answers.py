@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 import mas
 from mas import render
 from mas.cli.calls import Call
-from mas.errors import RefusedError
 
 if TYPE_CHECKING:
     from mas.app import Listed
-    from mas.index import Row
     from mas.views import View
 
 FORMATS = ("shell", "json", "dotenv")
@@ -41,20 +39,18 @@ def path(call: Call, name: str | None = None) -> int:
     elif name == "root":
         call.out(str(call.root.path))
     else:
-        call.out(_row(call, name)["workingDir"])
+        call.out(_workspace(call, call.mas.resolve(name)))
     return 0
 
 
-def env(call: Call, name: str | None = None, *, form: str = "shell") -> int:
-    """``mas env``: what the panes of a session have in their environment, without what marks their launch."""
-    from mas.workspace import Place, session_environment  # noqa: PLC0415
+def _workspace(call: Call, session_id: str) -> str:
+    row = call.mas.row(session_id)
+    return str(row["workingDir"] if row else call.root.session(session_id).directory)
 
-    row = _row(call, name)
-    if not row.get("mode"):
-        msg = f"session {row['sessionId']} has no team, so it has no variables either"
-        raise RefusedError(msg, hint="`mas list` shows which have one")
-    place = Place(row["sessionId"], row["tmuxSession"], call.root, row["mode"], call.mas.server.socket or None)
-    variables = session_environment(place, call.environ)
+
+def env(call: Call, name: str | None = None, *, form: str = "shell") -> int:
+    """``mas env``: what a shell needs to work in a session."""
+    variables = call.mas.environment_of(call.mas.resolve(name))
     if form == "json":
         call.json(variables)
     else:
@@ -67,11 +63,6 @@ def _assignments(variables: Mapping[str, str], form: str) -> Sequence[str]:
         return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     quoted = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`", "\n": "\\n", "\r": "\\r"})
     return [f'{name}="{value.translate(quoted)}"' for name, value in variables.items()]
-
-
-def _row(call: Call, name: str | None) -> "Row":
-    session_id = call.mas.resolve(name)
-    return next(row for row in call.mas.rows() if row["sessionId"] == session_id)
 
 
 def sessions(  # noqa: PLR0913  the options of the verb

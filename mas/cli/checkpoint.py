@@ -101,7 +101,7 @@ def prune(
     if quiet:
         call.lines([str(seq) for seq in dropped])
     else:
-        call.say(f"{len(dropped)} checkpoints are dropped")
+        call.say("1 checkpoint is dropped" if len(dropped) == 1 else f"{len(dropped)} checkpoints are dropped")
     return 0
 
 

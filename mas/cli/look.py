@@ -108,9 +108,9 @@ def _team(call: Call, found: Details) -> list[str]:
 
 
 def _cells(agent: AgentDetail, found: Details) -> tuple[str, ...]:
-    ended = f" ({agent.exit_code})" if agent.exit_code else ""
+    status = agent.status if agent.exit_code is None else f"exited ({agent.exit_code})"
     where = relative(agent.directory, found.view.working_dir)
-    return (agent.unit, agent.id, agent.name, agent.model, agent.status + ended, agent.command, where)
+    return (agent.unit, agent.id, agent.name, agent.model, status, agent.command, where)
 
 
 def relative(path: str, base: str) -> str:

@@ -147,7 +147,9 @@ def parse_changes(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(key: str, text: str) -> Any:
-    """Text stays text where the field is one, whatever it looks like."""
+    """Text stays text where the field is one, whatever it looks like; no phase at all is none."""
+    if key == "current_phase" and not text:
+        return None
     if key in TEXTS:
         return text
     try:
