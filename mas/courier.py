@@ -28,22 +28,26 @@ Tell = Callable[[Message, str, Fate], None]
 
 
 def enqueue_prompts(mas: "Mas", session_id: str, team: Team) -> int:
-    """Let the first prompt of every agent that has one wait for it, unless one does already; returns how many do.
+    """Let the first prompt of every agent that has one wait for it; returns how many are new. Called before a launch.
 
-    Called once a launch, before it.
+    One that waits since an earlier launch is not queued twice, and gives way to another text.
     """
     box = Mailbox(mas.root, session_id)
-    waiting = [one for one in box.open().values() if one.kind == PROMPT]
-    ids = {agent_id for one in waiting for agent_id in one.to}
-    prompts = [(agent_id, text) for agent_id, text in initial_prompts(team) if agent_id not in ids]
-    if prompts:
-        box.accept(*(_prompt(agent_id, text) for agent_id, text in prompts))
-    return len(prompts)
+    wanted = {agent_id: sanitize(text) for agent_id, text in initial_prompts(team)}
+    for one in [box.with_text(one) for one in box.open().values() if one.kind == PROMPT]:
+        (agent_id,) = one.to
+        if wanted.get(agent_id) == one.text:
+            del wanted[agent_id]
+        elif agent_id in wanted:
+            box.settle([(one.id, agent_id, Fate("refused", "another prompt took its place"))])
+    if wanted:
+        box.accept(*(_prompt(agent_id, text) for agent_id, text in wanted.items()))
+    return len(wanted)
 
 
 def _prompt(agent_id: str, text: str) -> Message:
     fates = {agent_id: Fate("queued", "until it reads")}
-    words = (os.urandom(8).hex(), utc_now(), "", agent_id, (agent_id,), sanitize(text))
+    words = (os.urandom(8).hex(), utc_now(), "", agent_id, (agent_id,), text)
     return Message(*words, kind=PROMPT, fates=fates)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mas import (
+    courier,
+    delivery,
     events,
     files,
     guard,
@@ -58,6 +60,7 @@ def start(mas: "Mas", made: StartPlan) -> Started:
     """Carry a plan out under the session's lock; a failure undoes all of it and says so."""
     with legacy.alone(mas, made.document), mas.storage.lock(made.session_id):
         session = _renew(mas, made, made.launch) if made.renews and made.launch else _begin(mas, made)
+    _call_courier(mas, made.session_id)
     return _started(mas, session, made.team, made.choice.reason)
 
 
@@ -67,6 +70,7 @@ def _begin(mas: "Mas", made: StartPlan) -> Session:
     try:
         session = _create(mas, made)
         if made.launch:
+            courier.enqueue_prompts(mas, made.session_id, made.team)
             session = bring_up(mas, made.launch)
     except BaseException as error:
         _undo(mas, made, error)
@@ -83,6 +87,7 @@ def _renew(mas: "Mas", made: StartPlan, wanted: launch.LaunchPlan) -> Session:
         if made.document["feature_request"] != before["feature_request"]:
             mas.manager.update_session(session_id, {"feature_request": made.document["feature_request"]})
         mas.manager.observe(session_id, runtime_of(made.document))
+        courier.enqueue_prompts(mas, session_id, made.team)
         return bring_up(mas, wanted)
 
 
@@ -178,7 +183,10 @@ def resume(mas: "Mas", session_id: str) -> Started:
         stopping.end_marked(mas, session_id)
         with _stepping_back(mas, renewed):
             mas.manager.observe(session_id, fresh)
+            if not (again and choice.profile.resume):  # else they go on with the conversation they had
+                courier.enqueue_prompts(mas, session_id, chosen)
             session = bring_up(mas, wanted)
+    _call_courier(mas, session_id)
     return _started(mas, session, chosen, choice.reason)
 
 
@@ -187,6 +195,13 @@ def _own_name(document: Document) -> str:
     name, runtime = runtime_of(document).get("tmux_name", ""), runtime_of(document)
     own = name.startswith(f"{naming.PREFIX}{document['session_id'][:8]}")
     return name if own or runtime.get("mode") == legacy.MODE else ""
+
+
+def _call_courier(mas: "Mas", session_id: str) -> None:
+    """Have delivered what waits. The team is up, whatever keeps a process from being started."""
+    with suppress(MasError, OSError):
+        if courier.something_waits(mas, session_id):
+            delivery.call_courier(mas, session_id)
 
 
 def _document(mas: "Mas", session_id: str) -> Document:

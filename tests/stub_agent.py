@@ -5,7 +5,7 @@
 It asks for bracketed paste and writes each text that was submitted to it into RECEIVED, one JSON string a line.
 ``--deaf`` swallows an Enter that comes sooner than that after a paste, ``--slow`` shows its prompt only after a while,
 ``--ignore`` ignores HUP and TERM, ``--apart`` starts a process in a session of its own, ``--ask`` begins with a
-question for permission. The text ``/exit N`` ends it with that code.
+question for permission. The text ``/exit N`` ends it with that code, ``/ask`` makes it ask.
 """
 
 import argparse
@@ -73,6 +73,7 @@ class Agent:
             file.write(json.dumps(text) + "\n")
         if text.startswith("/exit"):
             sys.exit(int(text.split()[1]))
+        self.asking = text == "/ask"
 
     def draw(self) -> None:
         shown = self.text[-60:].decode("utf-8", "replace").replace("\n", " ")
