@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from mas.errors import BusyError, DamagedError, explained, explaining, shorten
+from mas.errors import BusyError, DamagedError, MasError, explained, explaining, shorten
 
 if TYPE_CHECKING:
     from filelock import UnixFileLock
@@ -264,6 +264,10 @@ def lock(path: Path, timeout: float = LOCK_TIMEOUT, *, guards: Path | None = Non
         raise BusyError(msg, hint="wait for it, or end it; nobody's lock is ever broken") from None
     except OSError as error:
         raise explained(error, path) from error
+    except BaseException:  # a signal, perhaps between making the file and holding it
+        with suppress(MasError), lock(path, 0, guards=guards):
+            pass
+        raise
     try:
         yield
     finally:
