@@ -1,7 +1,7 @@
-"""A process that is killed for real at a chosen point: after the n-th call that touches what outlives it.
+"""A process that gets a signal at a chosen point: after the n-th call that touches what outlives it.
 
-``act`` runs in a forked child whose calls into the operating system are counted; the child sends itself SIGKILL behind
-the chosen one. What it handed to ``acknowledge`` before that is known to whoever started it.
+``act`` runs in a forked child whose calls into the operating system are counted; the child sends itself SIGKILL, or
+another signal, behind the chosen one. What it handed to ``acknowledge`` is known to whoever started it.
 """
 
 import functools
@@ -50,15 +50,15 @@ def count(act: Act) -> int:
     return ending.passed
 
 
-def run(act: Act, at: int) -> Ending:
-    """Run ``act`` in a child that is killed behind its ``at``-th point."""
+def run(act: Act, at: int, number: signal.Signals = signal.SIGKILL) -> Ending:
+    """Run ``act`` in a child that gets a signal behind its ``at``-th point."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside other threads: the child takes no lock
         pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _be_killed(act, at, writer)
+        _be_hit(act, _Points(at, number, _teller(writer)))
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         told = [json.loads(line) for line in stream if line.endswith(b"\n")]
@@ -74,13 +74,12 @@ def run(act: Act, at: int) -> Ending:
     )
 
 
-def _be_killed(act: Act, at: int, writer: int) -> None:
-    tell = _teller(writer)
+def _be_hit(act: Act, points: "_Points") -> None:
     try:
-        _Points(at, tell).install()
-        act(lambda what: tell({"done": what}))
+        points.install()
+        act(lambda what: points.tell({"done": what}))
     except BaseException as error:  # noqa: BLE001  the parent is told, whatever it is
-        tell({"error": f"{type(error).__name__}: {error}"})
+        points.tell({"error": f"{type(error).__name__}: {error}"})
     finally:
         os._exit(0)
 
@@ -95,10 +94,11 @@ def _teller(writer: int) -> Callable[[Mapping[str, Any]], None]:
 
 
 class _Points:
-    """Counts the calls of this process, and ends it behind the chosen one."""
+    """Counts the calls of this process, and signals it behind the chosen one."""
 
-    def __init__(self, at: int, tell: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, at: int, number: signal.Signals, tell: Callable[[Mapping[str, Any]], None]) -> None:
         self.left = at
+        self.number = number
         self.tell = tell
 
     def install(self) -> None:
@@ -127,7 +127,7 @@ class _Points:
         self.left -= 1
         self.tell({"point": name})
         if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.number)
 
 
 def settle(socket: Path) -> None:
