@@ -22,7 +22,6 @@ from mas.paths import Root
 KEPT = 24 * 3600
 """Seconds for which an answer is kept."""
 
-_DIRECTORY = "requests"
 _PRUNING = 3600
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -61,7 +60,7 @@ class Keys:
 
     def find(self, key: str, request: str) -> Entry | None:
         """What is known of a key; raises HttpError where it stands for another request."""
-        with presence.opened(self._root, _DIRECTORY) as fd:
+        with presence.opened(self._root, presence.KEYS) as fd:
             try:
                 found = Entry(**json.loads(files.read(fd, _name(key))))
             except (FileNotFoundError, ValueError, TypeError):
@@ -84,11 +83,11 @@ class Keys:
 
     def forget(self, key: str) -> None:
         """Let a key be used again: nothing was made."""
-        with presence.opened(self._root, _DIRECTORY) as fd:
+        with presence.opened(self._root, presence.KEYS) as fd:
             files.remove(fd, _name(key))
 
     def _put(self, key: str, entry: Entry) -> None:
-        with presence.opened(self._root, _DIRECTORY) as fd:
+        with presence.opened(self._root, presence.KEYS) as fd:
             files.replace(fd, _name(key), json.dumps(asdict(entry)).encode("ascii"), durable=True)
 
     def prune(self) -> None:
@@ -97,7 +96,7 @@ class Keys:
         if now - self._pruned < _PRUNING:
             return
         self._pruned = now
-        place = presence.directory(self._root) / _DIRECTORY
+        place = presence.directory(self._root) / presence.KEYS
         with suppress(FileNotFoundError):
             old = [path for path in place.iterdir() if self._clock() - path.lstat().st_mtime > KEPT]
             for path in old:

@@ -23,6 +23,9 @@ DIRECTORY = ".mas_http"
 LOG = "server.log"
 """What a server in the background has to say besides its access log."""
 
+KEYS = "requests"
+"""Directory of the idempotency keys."""
+
 _STATE = "server.json"
 _TOKEN = "token"  # noqa: S105  a file's name
 _LOCK = "lock"
@@ -108,6 +111,7 @@ def claim(root: Root) -> Iterator[None]:
         pass
     try:
         with files.lock(directory(root) / _LOCK, 0):
+            _sweep(root)
             try:
                 yield
             finally:
@@ -118,6 +122,20 @@ def claim(root: Root) -> Iterator[None]:
         where = f" on {other.uds or other.url} (process {other.pid})" if other else ""
         msg = f"a server of {root.path} runs already{where}"
         raise ExistsError(msg, hint="`mas serve --stop` ends it") from error
+
+
+def _sweep(root: Root) -> None:
+    """Remove what processes that were killed had begun to write."""
+    for name in ("", KEYS):
+        with opened(root, name) as fd:
+            for found in os.listdir(fd):  # noqa: PTH208  it is open
+                if files.is_temporary(found) and processes.find(_writer(found)) is None:
+                    files.remove(fd, found)
+
+
+def _writer(temporary: str) -> int:
+    """The process that writes, or wrote, a file under such a name."""
+    return int(temporary.removesuffix(".tmp").rpartition(".")[2].partition("-")[0])
 
 
 def announce(root: Root, server: Running) -> None:
