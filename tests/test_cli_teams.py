@@ -106,27 +106,21 @@ def test_a_configuration_adds_names_and_prompts(place: Path, tmp_path: Path, by:
 
 
 LEGACY = [
-    ((), {}, False, "mas: there is no unit/ in "),
-    (("--legacy",), {}, False, "mas: there is no unit/ in "),
-    ((), {"MAS_SESSION_MODE": "legacy"}, False, "mas: there is no unit/ in "),
-    ((), {}, True, "mas: this version starts isolated sessions only, "),
-    (("--legacy",), {"MAS_SESSION_MODE": "isolated"}, True, "mas: this version starts isolated sessions only, "),
+    ((), {}, "mas: there is no unit/ in "),
+    (("--legacy",), {}, "mas: there is no unit/ in "),
+    ((), {"MAS_SESSION_MODE": "legacy"}, "mas: there is no unit/ in "),
+    (("--legacy",), {"MAS_SESSION_MODE": "isolated"}, "mas: there is no unit/ in "),
     (
         (),
         {"MAS_SESSION_MODE": "shared"},
-        False,
         "mas: the session mode is 'shared'; MAS_SESSION_MODE may be isolated or",
     ),
 ]
 
 
-@pytest.mark.parametrize(("words", "env", "units", "said"), LEGACY)
-def test_a_start_in_legacy_mode_is_refused(
-    place: Path, words: tuple[str, ...], env: dict[str, str], *, units: bool, said: str
-) -> None:
+@pytest.mark.parametrize(("words", "env", "said"), LEGACY)
+def test_a_start_in_legacy_mode_is_refused(place: Path, words: tuple[str, ...], env: dict[str, str], said: str) -> None:
     place.mkdir()
-    if units:
-        (place / "unit").mkdir()
     before = fingerprint(place)
     done = mas("start", *words, *AGENT, root=place, env=env)
     assert (done.code, done.out) == (1 if "shared" not in env.values() else 2, "")
