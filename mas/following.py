@@ -91,7 +91,7 @@ def wait(mas: "Mas", session_id: str, until: str, timeout: float | None = None) 
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     document = mas.storage.read(session_id).document
-    log, asked = _Log(mas, session_id, document["rev"]), -ASK
+    log, asked = _Log(mas, session_id, document.get("rev", 0)), -ASK
     while True:
         if until in RUNTIME_WORDS:
             asked, reached = _ask(mas, document, until, asked)

@@ -143,7 +143,7 @@ def facts(pairs: Iterable[tuple[str, str]], *, indent: int = 2, gap: int = 2, wi
     lines = []
     for name, value in shown:
         first, *others = _broken(clean(value), width - start if width and name in PROSE else None)
-        lines += [f"{' ' * indent}{name}".ljust(start) + first, *(" " * start + other for other in others)]
+        lines += [f"{' ' * indent}{name}".ljust(start) + first, *((" " * start + other).rstrip() for other in others)]
     return lines
 
 

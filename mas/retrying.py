@@ -1,13 +1,20 @@
 """Beginning again: a child with the parent's request and configuration and a copy of its workspace.
 
-What ended stays as it ended; the child is a session of its own that knows its parent.
+What ended stays as it ended; the child is a session of its own that knows its parent. Of a team that worked in the
+project's own directories, the child has a copy of those.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from mas import copying, files, naming
+from mas import copying, planning, tmux, trees
+from mas.errors import RefusedError
 from mas.paths import SessionPaths
-from mas.record import runtime_of
+from mas.planning import StartPlan, Wanted
+from mas.projections import working_directory
+from mas.record import Document, runtime_of
 from mas.session import Session
 from mas.states import SessionCheckpoint
 
@@ -15,39 +22,51 @@ if TYPE_CHECKING:
     from mas.app import Mas
     from mas.manager import SessionManager
 
-_KEPT = ("mode", "root", "agents", "template", "profile")
-"""What a child's team has from its parent's; everything else begins anew."""
+_COPIED = ("unit", "workflows")
 
 
 def retry(
-    mas: "Mas", session_id: str, *, manager: "SessionManager", checkpoint: SessionCheckpoint | None = None
+    mas: "Mas",
+    session_id: str,
+    *,
+    manager: "SessionManager",
+    checkpoint: SessionCheckpoint | None = None,
+    start: bool = False,
 ) -> Session:
-    """Make a child of a session, from its record as it is or as a checkpoint has it. Its team is not started."""
+    """Make a child of a session, from its record as it is or as a checkpoint has it; ``start`` brings its team up.
+
+    Raises what a start is refused with; what fails on the way leaves nothing.
+    """
     draft = manager.retry(session_id, checkpoint=checkpoint)
-    runtime = runtime_of(mas.storage.read(session_id).document)
-    if not runtime.get("mode"):
-        return manager.create(draft)
-    own: dict[str, Any] = {
-        **{name: runtime[name] for name in _KEPT if name in runtime},
-        "wanted": "down",
-        "observed": "down",
-        "tmux_name": naming.tmux_name(draft["session_id"], _tmux_names(mas)),
-    }
-    parent = mas.root.session(session_id)
-    return manager.create({**draft, "runtime": own}, build=lambda staged: _build(parent, staged))
+    parent = mas.storage.read(session_id).document
+    if runtime_of(parent).get("mode"):
+        return mas.start(_plan(mas, parent, draft, start=start)).session
+    if start:
+        raise RefusedError(f"session {session_id} has no team, so its child has none", hint="leave --start out")
+    return manager.create(draft)
 
 
-def _tmux_names(mas: "Mas") -> set[str]:
-    return {row.get("tmuxSession") or "" for row in mas.rows()}
+def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> StartPlan:
+    """The start of a child, as that of any team, but with the parent's team and workspace for a template."""
+    place, session_id = working_directory(parent, mas.root), parent["session_id"]
+    found = {name: trees.survey(place / name) for name in _COPIED if (place / name).is_dir()}
+    planning.check_room(mas, sum(tree.bytes for tree in found.values()), sum(tree.entries for tree in found.values()))
+    config = planning.stored_config(mas, session_id)
+    wanted = Wanted(*planning.stored_team(mas, session_id), config)
+    seen = tmux.discover(mas.server) if start else tmux.Seen(running=False)
+    if start:
+        tmux.capacity(seen).require(len(wanted.team.ids))
+    runtime = planning.intent(mas, draft["session_id"], seen, up=start) | {"mode": "isolated", "label": ""}
+    made = planning.assemble(mas, {**draft, "runtime": runtime}, wanted, partial(_fill, found))
+    kept = {"template": config["mas"].get("template", "")}
+    document = {**made.document, "runtime": {**runtime_of(made.document), **kept}}
+    return replace(made, document=document, config={**made.config, "mas": {**made.config["mas"], **kept}})
 
 
-def _build(parent: SessionPaths, staged: SessionPaths) -> None:
-    """The child's directory: what the parent's agents have now, and the team as it was asked for."""
-    for source, target in ((parent.unit, staged.unit), (parent.workflows, staged.workflows)):
-        if source.is_dir():
-            copying.copy_tree(source, target)
+def _fill(found: Mapping[str, trees.Tree], staged: SessionPaths) -> None:
+    for name in _COPIED:
+        if name in found:
+            copying.copy(found[name], staged.directory / name)
+        else:
+            (staged.directory / name).mkdir()
     staged.logs.mkdir(mode=0o700)
-    with files.directory(parent.directory) as fd:
-        config = files.read(fd, parent.config.name)
-    with files.directory(staged.directory) as fd:
-        files.replace(fd, staged.config.name, config)

@@ -111,7 +111,7 @@ def test_a_line_for_scripts_holds_everything() -> None:
 
 def test_facts_leave_out_what_is_not_known() -> None:
     pairs = [("id", "1"), ("label", ""), ("request", "first\nsecond\x1b")]
-    assert render.facts(pairs) == ["  id       1", "  request  first\n           second\\x1b"]
+    assert render.facts(pairs) == ["  id       1", "  request  first", "           second\\x1b"]
     assert render.facts(pairs, indent=0, gap=1)[0] == "id      1"
     assert render.facts([]) == []
 
@@ -124,12 +124,7 @@ def test_sentences_are_broken_to_the_width_and_paths_are_not() -> None:
         "             four",
         "  directory  /a path/that is/long",
     ]
-    assert render.facts([("request", "a\n\nb c")], indent=0, width=10) == [
-        "request  a",
-        "         ",
-        "         b",
-        "         c",
-    ]
+    assert render.facts([("request", "a\n\nb c")], indent=0, width=10) == ["request  a", "", "         b", "         c"]
 
 
 def test_a_tree_is_drawn_and_cut() -> None:

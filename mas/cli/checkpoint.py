@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mas import render, retrying
+from mas import render
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of
-from mas.cli.work import tell_child
+from mas.cli.work import make_child
 from mas.clock import utc_now
 from mas.errors import NotFoundError
 from mas.states import SessionCheckpoint
@@ -84,8 +84,7 @@ def restore(
     call = call_of(context)
     session_id = call.mas.resolve(name)
     chosen = _chosen(call, session_id, seq)
-    child = retrying.retry(call.mas, session_id, manager=call.manager, checkpoint=chosen)
-    return tell_child(call, child, start=start, as_json=as_json, quiet=quiet)
+    return make_child(call, session_id, chosen, start=start, as_json=as_json, quiet=quiet)
 
 
 def prune(

@@ -10,7 +10,7 @@ from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of, json_table
 from mas.lifecycle import parse_status
 from mas.session import Session
-from mas.states import SessionProgress
+from mas.states import SessionCheckpoint, SessionProgress
 
 Data = Annotated[str | None, typer.Option(metavar="JSON", help="its fields as a JSON object")]
 
@@ -108,16 +108,15 @@ def retry(
 ) -> int:
     """Begin again: a child session with the same request and a copy of the workspace."""
     call = call_of(context)
-    child = retrying.retry(call.mas, call.mas.resolve(name), manager=call.manager)
-    return tell_child(call, child, start=start, as_json=as_json, quiet=quiet)
+    return make_child(call, call.mas.resolve(name), None, start=start, as_json=as_json, quiet=quiet)
 
 
-def tell_child(call: Call, child: Session, *, start: bool, as_json: bool, quiet: bool) -> int:
-    """Say what child was made, and bring its team up where that was asked for."""
-    if start:
-        call.refuse_records_only("retry --start")
-        with call.busy(f"starting {child.session_id[:8]}"):
-            child = call.mas.resume(child.session_id).session
+def make_child(
+    call: Call, session_id: str, checkpoint: SessionCheckpoint | None, *, start: bool, as_json: bool, quiet: bool
+) -> int:
+    """Make a child of a session and say which."""
+    with call.busy(f"beginning {session_id[:8]} again"):
+        child = retrying.retry(call.mas, session_id, manager=call.manager, checkpoint=checkpoint, start=start)
     if as_json:
         call.json(dict(child.document))
     elif quiet:

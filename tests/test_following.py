@@ -1,0 +1,157 @@
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import roots
+
+from mas import events, following
+from mas.app import Mas
+from mas.errors import NotFoundError, RefusedError, WaitTimeoutError
+from mas.paths import Root
+
+Wait = Callable[..., None]
+
+
+@pytest.fixture
+def mas(root: Root) -> Mas:
+    return roots.mas_of(root)
+
+
+@pytest.fixture
+def made(mas: Mas) -> str:
+    return mas.manager.create_session("Build it").session_id
+
+
+def in_background(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_all_that_happened_is_told_once(mas: Mas, made: str) -> None:
+    mas.manager.start_session(made)
+    assert [line.type for line in following.follow(mas, made, forever=False)] == ["created", "started"]
+    assert [line.type for line in following.follow(mas, made, 1, forever=False)] == ["started"]
+    assert [*following.follow(mas, made, 99, forever=False)] == []
+
+
+def test_what_comes_later_is_told_as_it_comes(mas: Mas, made: str) -> None:
+    followed = following.follow(mas, made)
+    assert next(followed).type == "created"
+    mas.manager.start_session(made)
+    mas.manager.record_event(made, events.Paused("lunch"))
+    assert [next(followed).type, next(followed).type] == ["started", "paused"]
+
+
+def test_a_record_that_is_being_written_waits_until_it_is_whole(mas: Mas, made: str) -> None:
+    followed = following.follow(mas, made)
+    next(followed)
+    log = mas.root.session(made).log
+    whole = log.read_bytes()
+    mas.manager.start_session(made)
+    grown = log.read_bytes()
+    log.write_bytes(grown[: len(whole) + 20])
+    writing = threading.Timer(0.3, log.write_bytes, [grown])
+    writing.start()
+    assert next(followed).type == "started"
+    writing.join()
+
+
+def test_a_log_that_was_cut_is_read_again_from_its_beginning(mas: Mas, made: str) -> None:
+    """What was told already is not told a second time."""
+    log = mas.root.session(made).log
+    begun = log.read_bytes()
+    mas.manager.start_session(made)
+    followed = following.follow(mas, made)
+    assert [next(followed).type, next(followed).type] == ["created", "started"]
+    grown = log.read_bytes()
+    log.write_bytes(begun)
+    look_again = threading.Timer(0.3, log.write_bytes, [grown])
+    look_again.start()
+    look_again.join()
+    mas.manager.record_event(made, events.Paused("lunch"))
+    assert next(followed).type == "paused"
+
+
+def test_following_ends_with_the_session(mas: Mas, made: str) -> None:
+    followed = following.follow(mas, made)
+    next(followed)
+    mas.manager.delete_session(made)
+    with pytest.raises(NotFoundError, match="was removed"):
+        next(followed)
+    with pytest.raises(NotFoundError):
+        next(following.follow(mas, made))
+
+
+def test_a_record_of_an_older_program_has_no_log_to_follow(mas: Mas, made: str) -> None:
+    paths = mas.root.session(made)
+    paths.log.unlink()
+    old = {"session_id": made, "feature_request": "", "status": "planning", "created_at": "2026-01-01T00:00:00Z"}
+    paths.snapshot.write_text(json.dumps(old))
+    assert [*following.follow(mas, made, forever=False)] == []
+    assert following.wait(mas, made, "planning", 0) == "planning"
+
+
+@pytest.mark.parametrize("until", ["initializing", "stopped"])
+def test_what_is_true_already_is_not_waited_for(mas: Mas, made: str, until: str) -> None:
+    assert following.wait(mas, made, until, 0) == until
+
+
+def test_what_was_true_meanwhile_was_reached(mas: Mas, made: str) -> None:
+    reached: list[str] = []
+    waiting = in_background(lambda: reached.append(following.wait(mas, made, "planning", 20)))
+    mas.manager.start_session(made)
+    mas.manager.record_event(made, events.Failed("no"))
+    waiting.join()
+    assert reached in (["planning"], [])
+
+
+@pytest.mark.parametrize("until", ["failed", "terminal"])
+def test_any_end_is_an_end(mas: Mas, made: str, until: str) -> None:
+    reached: list[str] = []
+    waiting = in_background(lambda: reached.append(following.wait(mas, made, until, 20)))
+    mas.manager.record_event(made, events.Failed("no"))
+    waiting.join()
+    assert reached == [until]
+
+
+def test_the_time_may_be_up_first(mas: Mas, made: str) -> None:
+    with pytest.raises(WaitTimeoutError, match="did not become completed in time"):
+        following.wait(mas, made, "completed", 0.15)
+
+
+def test_what_can_never_come_is_refused(mas: Mas, made: str) -> None:
+    mas.manager.record_event(made, events.Failed("no"))
+    with pytest.raises(RefusedError, match="is failed, it will never be completed"):
+        following.wait(mas, made, "completed")
+
+
+@pytest.fixture
+def up(root: Root, tmux_socket: Path) -> tuple[Mas, str]:
+    del tmux_socket
+    roots.make_template(root)
+    mas = roots.mas_of(root)
+    return mas, roots.start(mas).session.session_id
+
+
+def test_a_team_is_waited_for(up: tuple[Mas, str]) -> None:
+    mas, session_id = up
+    assert following.wait(mas, session_id, "active", 0) == "active"
+    with pytest.raises(WaitTimeoutError):
+        following.wait(mas, session_id, "stopped", 0.15)
+    reached: list[str] = []
+    waiting = in_background(lambda: reached.append(following.wait(mas, session_id, "stopped", 20)))
+    mas.stop(session_id, grace=0)
+    waiting.join()
+    assert reached == ["stopped"]
+
+
+def test_a_tmux_that_gives_no_answer_is_not_taken_for_one(up: tuple[Mas, str], root: Root) -> None:
+    mas, session_id = up
+    silent = roots.mas_of(root, {**os.environ, "MAS_TMUX_SOCKET": "/proc/none"})
+    assert mas.view(session_id).status == "active"
+    with pytest.raises(WaitTimeoutError):
+        following.wait(silent, session_id, "stopped", 0.15)
