@@ -29,12 +29,14 @@ __mas_json_text() { # <json> <key>: __mas_reply becomes the text that it has for
         part=${rest%%[\"\\]*}
         value+=$part
         rest=${rest#"$part"}
-        if [[ $rest == \\* ]]; then
-            value+=${rest:0:2}
-            rest=${rest:2}
-        fi
+        case $rest in
+            \\[\"/]*) value+=${rest:1:1} ;;
+            \\*) value+=${rest:0:2} ;;
+            *) continue ;;
+        esac
+        rest=${rest:2}
     done
-    [[ $rest == \"* ]] && printf -v __mas_reply '%b' "${value//\\\//\/}"
+    [[ $rest == \"* ]] && printf -v __mas_reply '%b' "$value"
 }
 
 __mas_setting() { # <text of .masrc> <key of its assignments> <key of its JSON>...: __mas_reply becomes the value, or nothing

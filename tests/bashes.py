@@ -12,6 +12,9 @@ PROGRAM = Path(sys.executable).with_name("mas")
 STRICT = "set -euo pipefail"
 NOTHING: Mapping[str, str] = {}
 
+READER = r"""sh -c 'printf "\033[?2004h> "; exec cat'"""
+"""An agent that says at once that it reads."""
+
 
 @dataclass(frozen=True)
 class Done:
