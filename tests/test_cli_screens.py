@@ -43,8 +43,8 @@ def test_a_list_does_not_wrap(terminal: Terminal, place: Path) -> None:
     shown = terminal.run("mas list")
     assert len(shown) == 5
     assert max(map(len, shown)) <= 80
-    assert re.fullmatch(r"SESSION +STATUS +LIFECYCLE +AGENTS +AGE +TMUX +WHERE", shown[0])
-    assert re.fullmatch(rf"a label[a-z ]+… +active +generating_t\w*…? +1 +\d+s +mas-{made[:8]} +sess\S*", shown[1])
+    assert re.fullmatch(r"SESSION +STATUS +LIFECYCLE +AGENTS +AGE +MODE +TMUX +WHERE", shown[0])
+    assert re.fullmatch(rf"a label[a-z ]+… +active +gen\w+…? +1 +\d+s +isolated +mas-{made[:8]} +se\S*", shown[1])
     assert shown[3:] == ["", "2 sessions, 1 active"]
 
 
@@ -55,7 +55,7 @@ def test_a_list_on_a_wide_terminal_shows_everything(place: Path, tmux_socket: Pa
         row = wide.run("mas list")[1]
     finally:
         wide.close()
-    assert re.fullmatch(rf"checkout +active +initializing +1 +\d+s +mas-{made[:8]} +sessions/{made[:8]}…", row)
+    assert re.fullmatch(rf"checkout +active +initializing +1 +\d+s +isolated +mas-{made[:8]} +sessions/{made[:8]}…", row)
 
 
 def test_a_session_on_a_screen(terminal: Terminal, place: Path) -> None:

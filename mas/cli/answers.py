@@ -106,7 +106,8 @@ def _names(view: "View") -> list[str]:
 def _values(view: "View") -> tuple[str, ...]:
     agents = str(view.agent_count)
     name = view.session_id or "-"
-    return (name, view.status, view.lifecycle, agents, view.created_at, view.tmux_name, view.working_dir, view.label)
+    place = (view.tmux_name, view.working_dir, view.label, view.mode)
+    return (name, view.status, view.lifecycle, agents, view.created_at, *place)
 
 
 def _show(call: Call, listed: "Listed") -> None:
@@ -119,6 +120,7 @@ def _show(call: Call, listed: "Listed") -> None:
         render.Column("LIFECYCLE", least=8),
         render.Column("AGENTS", right=True),
         render.Column("AGE", right=True),
+        render.Column("MODE"),
         render.Column("TMUX", least=8),
         render.Column("WHERE", least=1),
     )
@@ -134,6 +136,7 @@ def _cells(view: "View", now: str, root: Path) -> tuple[str, ...]:
         view.lifecycle,
         str(view.agent_count or ""),
         render.ago(view.created_at, now),
+        view.mode or "record",
         view.tmux_name + ("*" if view.attached else ""),
         _where(view, root),
     )

@@ -31,7 +31,7 @@ def list_(  # noqa: PLR0913  one argument an option
     """Show the sessions: what is live, and the newest 50 others.
 
     In a pipe a session is a line of values parted by tabs: id, status, lifecycle, agents, created, tmux name,
-    directory, label.
+    directory, label, mode.
     """
     return answers.sessions(
         call_of(context),
