@@ -1,5 +1,6 @@
-"""Draws the diagrams and tables of ``lifecycle.md`` from the code's own tables; run it after changing one of them:
-``.venv/bin/python docs/draw.py``.
+"""Draws the diagrams and tables of ``lifecycle.md`` from the code's own tables.
+
+Run it after changing one of them: ``.venv/bin/python docs/draw.py``.
 """
 
 from collections.abc import Iterator, Mapping

@@ -95,7 +95,8 @@ def _carriers(socket: Path) -> dict[int, str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if mark in (process / "environ").read_bytes():
-                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(process.name)] = words.decode("utf-8", "replace").strip()
         except OSError:  # it ended meanwhile, or is somebody else's
             continue
     return found

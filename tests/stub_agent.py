@@ -11,6 +11,7 @@ question for permission. The text ``/exit N`` ends it with that code, ``/ask`` m
 import argparse
 import json
 import os
+import select
 import signal
 import sys
 import termios
@@ -94,10 +95,10 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if options.apart and os.fork() == 0:
         os.setsid()
-        time.sleep(600)
+        signal.pause()
     before = termios.tcgetattr(0)
     tty.setraw(0)
-    time.sleep(options.slow)
+    select.select([], [], [], options.slow)
     os.write(1, b"\x1b[?2004h")
     try:
         Agent(options).run()

@@ -39,8 +39,9 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     directory = tmp_path / "temporary"
     directory.mkdir()
     monkeypatch.setenv("TMPDIR", str(directory))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    tempfile.tempdir = None  # it remembers the first one it was asked for
     yield
+    tempfile.tempdir = None
     assert list(directory.iterdir()) == []
 
 

@@ -1,8 +1,8 @@
 """What the guides show is what happens: their commands and programs run here, and what they print is compared.
 
 In a ``console`` block a line that begins with ``$`` runs in one bash for the whole page; the lines below it, if any,
-are what it prints, with ``…`` for anything. ``# exit 1`` behind a command is the exit code it ends with. A ``python`` block
-runs after the ones above it on the page.
+are what it prints, with ``…`` for anything. ``# exit 1`` behind a command is the exit code it ends with. A ``python``
+block runs after the ones above it on the page.
 """
 
 import importlib.util

@@ -124,7 +124,7 @@ def test_coroutine_functions_run_to_their_end_in_order_in_one_loop(dispatcher: D
             heard.append(("object", int(event.command.split()[1]), id(asyncio.get_running_loop())))
 
     async def function(who: str, _: str, what: TimestampedEvent) -> None:
-        await asyncio.sleep(0)
+        await asyncio.to_thread(int)
         heard.append((who, what.seq, id(asyncio.get_running_loop())))
 
     dispatcher.add(Listener())
@@ -265,7 +265,7 @@ def wait_for(predicate: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not predicate():
         assert time.monotonic() < deadline
-        time.sleep(0.005)
+        threading.Event().wait(0.005)
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
