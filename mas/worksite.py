@@ -101,9 +101,10 @@ def _merged(document: Document) -> dict[str, Any]:
 def _marked(document: Document, exclude: Sequence[Path]) -> dict[str, Any]:
     """How the work stands; where git cannot tell, the iteration goes unmeasured."""
     try:
-        return {"mark": [*changes.mark(place_of(document), exclude)]}
+        found = changes.mark(place_of(document), exclude)
     except (MasError, OSError):
         return {}
+    return {"mark": [*found]} if found.tree else {}
 
 
 def _measured(document: Document) -> IterationChanges | None:

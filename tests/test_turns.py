@@ -17,7 +17,7 @@ from mas.record import Document
 from mas.replay import Entry
 from mas.runtime import INTERRUPTED, Observed
 from mas.storage import MemoryStorage, SessionStorage
-from mas.turns import MAX_CHECKPOINTS, Turns, nobody_knows
+from mas.turns import MAX_CHECKPOINTS, Turn, Turns, nobody_knows
 
 LABEL: Entry = ("updated", {"set": {"label": "x"}})
 START: Entry = ("started", {})
@@ -70,11 +70,15 @@ def test_a_turn_that_adds_nothing_changes_nothing(root: Root) -> None:
     assert fingerprint(root.path) == before
 
 
+def add_each(turn: Turn, *entries: Entry) -> None:
+    for entry in entries:
+        turn.append([entry])
+
+
 def test_a_turn_that_fails_has_added_what_it_had(root: Root) -> None:
     world = World(FileStorage(root), label="a")
-    with pytest.raises(KeyError), world.turns.at(ID) as turn:
-        turn.append([LABEL])
-        raise KeyError
+    with pytest.raises(RefusedError), world.turns.at(ID) as turn:
+        add_each(turn, LABEL, ("updated", {"set": {"status": "paused"}}))
     assert world.shown is not None
     assert [row["label"] for row in world.shown.rows()] == ["x"]
     world.add(LABEL)
