@@ -86,8 +86,10 @@ class ShadowStorage(FileStorage):
 
     def _compare(self, paths: SessionPaths, before: Document, entries: Sequence[Entry], after: Document) -> None:
         """Apply the records to the copy; where it then differs, say so and begin again from the kernel's."""
-        wanted = documents.held(after)
-        found = documents.shadowed(self._copy(paths) or before, entries, after["updated_at"])
+        wanted, copy = documents.held(after), self._copy(paths)
+        if copy is None or copy.get("updated_at") != before.get("updated_at"):  # another engine wrote meanwhile
+            copy = before
+        found = documents.shadowed(copy, entries, after["updated_at"])
         differing = sorted(name for name in {**found, **wanted} if found.get(name) != wanted.get(name))
         if differing:
             values = {name: {"documents": found.get(name), "kernel": wanted.get(name)} for name in differing}
