@@ -41,6 +41,10 @@ class Doing:
     evidence: str
     exit_code: int | None = None
 
+    def to_json(self) -> dict[str, object]:
+        """What is added to an agent in the words of the HTTP API."""
+        return {"state": self.state, "evidence": self.evidence, "exitCode": self.exit_code}
+
     def __str__(self) -> str:
         return f"exited({self.exit_code})" if self.state == "exited" else self.state
 

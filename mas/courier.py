@@ -6,7 +6,7 @@ agent gets one message at a time, and none while it asks for a decision: that wo
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from mas import agents, files
@@ -14,7 +14,7 @@ from mas.clock import utc_now
 from mas.delivery import SendOptions, deliver, only_sender, settle_cut_off
 from mas.errors import BusyError, DamagedError, UnknownStateError
 from mas.mailbox import Mailbox
-from mas.messages import Fate, Message, initial_prompts, queued, sanitize
+from mas.messages import Fate, Message, initial_prompts, queued
 from mas.reach import LOOK, Looks, Patience, reach
 from mas.team import Team
 
@@ -27,13 +27,13 @@ PROMPT = "prompt"
 Tell = Callable[[Message, str, Fate], None]
 
 
-def enqueue_prompts(mas: "Mas", session_id: str, team: Team) -> int:
-    """Let the first prompt of every agent that has one wait for it; returns how many are new. Called before a launch.
+def enqueue_prompts(mas: "Mas", session_id: str, team: Team, agent_ids: Collection[str] | None = None) -> int:
+    """Let the first prompts of a team's agents, or of some, wait for them; returns how many are new.
 
-    One that waits since an earlier launch is not queued twice, and gives way to another text.
+    Called before they are started. One that still waits is not queued twice, and gives way to another text.
     """
     box = Mailbox(mas.root, session_id)
-    wanted = {agent_id: sanitize(text) for agent_id, text in initial_prompts(team)}
+    wanted = {one: text for one, text in initial_prompts(team) if agent_ids is None or one in agent_ids}
     for one in [box.with_text(one) for one in box.open().values() if one.kind == PROMPT]:
         (agent_id,) = one.to
         if wanted.get(agent_id) == one.text:

@@ -76,13 +76,17 @@ _NONCE = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PanePlan:
-    """One agent's pane. ``env`` is added to the session's, ``argv`` is run as it is, by no shell."""
+    """One agent's pane. ``env`` is added to the session's, ``argv`` is run as it is, by no shell.
+
+    ``pipe`` is a line for a shell that gets all that the pane prints; empty where nobody does.
+    """
 
     agent_id: str
     title: str
     cwd: Path
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    pipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +200,21 @@ def script(plan: LaunchPlan) -> bytes:
 
 
 def restamp(plan: LaunchPlan, wrong: str, right: str) -> bytes:
-    """The script that moves the first agent's stamp and title from one pane to another, both named by their ids."""
+    """The script that moves the first agent's stamp, title and pipe from one pane to another, named by their ids."""
     unset = _command("set-option", "-p", "-u", "-t", wrong, "@mas_agent")
-    return _script([unset, _command("select-pane", "-t", wrong, "-T", ""), *_stamp(plan.panes[0], "-t", right)])
+    silent = [_command("pipe-pane", "-t", wrong)] if plan.panes[0].pipe else []
+    untitled = _command("select-pane", "-t", wrong, "-T", "")
+    return _script([unset, *silent, untitled, *_stamp(plan.panes[0], "-t", right)])
+
+
+def respawn_script(plan: LaunchPlan, pane: PanePlan, pane_id: str) -> bytes:
+    """The script that starts an agent again in its pane, and prints a ``created`` row, where that is still its own."""
+    agreed = f"#{{&&:#{{==:#{{@mas_session}},{plan.session_id}}},#{{==:#{{@mas_agent}},{pane.agent_id}}}}}"
+    forget = [_command("set-option", "-p", "-u", "-t", pane_id, name) for name in ("@mas_exit", "@mas_ready")]
+    again = _command("respawn-pane", "-k", "-t", pane_id, *_pane(plan, pane))
+    told = _command("display-message", "-p", "-t", pane_id, created(plan).format)
+    commands = [*forget, again, *_stamp(pane, "-t", pane_id), told]
+    return b"if-shell -F -t " + quote(pane_id) + b" " + quote(agreed) + b" { " + b" ; ".join(commands) + b" }\n"
 
 
 def read(plan: LaunchPlan, text: str) -> Launched | None:
@@ -294,6 +310,8 @@ def _stamp(pane: PanePlan, *target: str) -> Iterator[bytes]:
     """Without a target these mean the pane that the command before has made, wherever hooks have moved it."""
     yield _command("set-option", "-p", *target, "@mas_agent", pane.agent_id)
     yield _command("select-pane", *target, "-T", literal(pane.title))
+    if pane.pipe:
+        yield _command("pipe-pane", *target, pane.pipe)
 
 
 def _pane(plan: LaunchPlan, pane: PanePlan) -> tuple[str, ...]:

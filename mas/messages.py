@@ -199,5 +199,5 @@ def unsettled(messages: Mapping[str, Message]) -> tuple[tuple[Message, str], ...
 
 
 def initial_prompts(team: Team) -> tuple[tuple[str, str], ...]:
-    """Agent and prompt, for every agent that begins with one."""
-    return tuple((agent.id, agent.prompt) for agent in team.agents if agent.prompt)
+    """Agent and prompt, for every agent that begins with one. Raises RefusedError for one that cannot be sent."""
+    return tuple((agent.id, sanitize(agent.prompt)) for agent in team.agents if agent.prompt)

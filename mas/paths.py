@@ -109,6 +109,10 @@ class SessionPaths:
         """Directory of text logs and exit files."""
         return self.directory / "logs"
 
+    def agent_log(self, agent_id: str) -> Path:
+        """What an agent's pane printed, where that is kept; what came before is in ``….log.1``."""
+        return self.logs / f"agent-{agent_id}.log"
+
 
 @dataclass(frozen=True, slots=True)
 class Root:

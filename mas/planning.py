@@ -8,11 +8,25 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mas import definitions, fields, files, launch, naming, profiles, settings, team, tmux, values, workspace
+from mas import (
+    definitions,
+    fields,
+    files,
+    launch,
+    messages,
+    naming,
+    profiles,
+    recorder,
+    settings,
+    team,
+    tmux,
+    values,
+    workspace,
+)
 from mas.clock import new_id
 from mas.config import SessionConfig
 from mas.errors import CapacityError, DamagedError, ExistsError, NotFoundError, RefusedError
@@ -34,7 +48,8 @@ MIN_FREE_ENTRIES = 64
 class StartOptions:
     """What a person asks for. Empty means the default; ``config`` is the parsed configuration.
 
-    Without ``team`` only the workspace is made; ``mas resume`` brings its team up later.
+    Without ``team`` only the workspace is made; ``mas resume`` brings its team up later. With ``log`` what each agent's
+    pane prints is kept in ``logs/``.
     """
 
     mode: str = "isolated"
@@ -47,6 +62,7 @@ class StartOptions:
     request: str = ""
     work: SessionConfig | None = None
     team: bool = True
+    log: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +124,9 @@ def ask(mas: "Mas", options: StartOptions, found: Team, agent: str) -> Wanted:
     config = values.check_json(options.config or {}, "the configuration")
     known = profiles.load(mas.root, mas.environ)
     choice = profiles.choose(options.agent, options.command, known, mas.environ, agent)
-    return Wanted(team.apply_config(found, config), choice, config)
+    chosen = team.apply_config(found, config)
+    messages.initial_prompts(chosen)  # refuses what could not be sent
+    return Wanted(replace(chosen, log=chosen.log or options.log), choice, config)
 
 
 def assemble(
@@ -251,6 +269,7 @@ def launch_plan(
 def _windows(
     place: workspace.Place, chosen: Team, profile: definitions.Profile, *, again: bool
 ) -> Iterator[launch.WindowPlan]:
+    paths = place.root.session(place.session_id)
     for unit in chosen.units:
         panes = tuple(
             launch.PanePlan(
@@ -259,6 +278,7 @@ def _windows(
                 place.agent_directory(agent.id),
                 profiles.argv(profile, agent, unit.name, place.session_id, resume=again),
                 workspace.agent_environment(place, agent, unit.name) | dict(profile.env),
+                recorder.command(paths.agent_log(agent.id)) if chosen.log else "",
             )
             for agent in unit.agents
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mas import attaching, details, render, tmux
+from mas import attaching, details, doings, render, tmux
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of
 from mas.clock import utc_now
@@ -125,11 +125,23 @@ def recent(call: Call, lines: Iterable[Line]) -> list[str]:
     return [f"  {render.cut(line, call.width - 2) if call.on_terminal else line}" for line in render.aligned(rows)]
 
 
-def agents(context: typer.Context, name: Name = None, *, as_json: Json = False, quiet: Quiet = False) -> int:
-    """Show the agents of a session and what each of them runs."""
+def agents(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    explain: Annotated[bool, typer.Option("--explain", help="what each does, and how one can tell")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Show the agents of a session and what each of them runs.
+
+    With --explain whether it is running, waiting, idle, exited or missing, and the evidence.
+    """
     call = call_of(context)
     found = details.gather(call.mas, call.mas.resolve(name))
-    if as_json:
+    if explain and found.agents:
+        _explain(call, found, as_json=as_json)
+    elif as_json:
         call.json({"sessionId": found.view.session_id, "agents": [agent.to_json() for agent in found.agents]})
     elif quiet:
         call.lines([agent.id for agent in found.agents])
@@ -138,6 +150,25 @@ def agents(context: typer.Context, name: Name = None, *, as_json: Json = False, 
     else:
         call.lines(_agent_lines(call, found))
     return 0
+
+
+def _explain(call: Call, found: Details, *, as_json: bool) -> None:
+    doing = doings.gather(call.mas, found.view.session_id, {agent.id: agent.command for agent in found.agents})
+    if as_json:
+        told = [agent.to_json() | doing[agent.id].to_json() for agent in found.agents]
+        call.json({"sessionId": found.view.session_id, "agents": told})
+        return
+    rows = [(agent.id, agent.name, str(doing[agent.id]), doing[agent.id].evidence) for agent in found.agents]
+    if not call.on_terminal:
+        call.lines(render.tab_separated(rows))
+        return
+    columns = [
+        render.Column("ID"),
+        render.Column("NAME", least=4),
+        render.Column("DOES"),
+        render.Column("BECAUSE", least=8),
+    ]
+    call.lines(render.table(columns, rows, call.width, colour=call.colour))
 
 
 def _agent_lines(call: Call, found: Details) -> Sequence[str]:

@@ -39,6 +39,7 @@ def start(  # noqa: PLR0913  one argument an option
     attach: Annotated[
         bool | None, typer.Option("--attach/--no-attach", help="then go to its terminal; --legacy does, on one")
     ] = None,
+    log: Annotated[bool, typer.Option("--log", help="keep what each agent's pane prints: `mas logs`")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -63,6 +64,7 @@ def start(  # noqa: PLR0913  one argument an option
         command=command,
         label=label,
         request=request,
+        log=log,
     )
     try:
         plan = call.mas.plan(options)

@@ -30,6 +30,8 @@ GROUPS: Mapping[str, Verbs] = {
         "deliver": ("talk", "bring what waits for agents; mas calls it by itself"),
         "agents": ("look", "its agents and what each runs"),
         "capture": ("look", "what an agent's screen shows"),
+        "logs": ("panes", "what an agent's pane printed, where that is kept"),
+        "restart-agent": ("panes", "one agent again, in the pane it has"),
         "env": ("everyday", 'its variables, for eval "$(mas env)"'),
         "path": ("everyday", "its workspace, or where lib, templates and the root are"),
     },
@@ -96,8 +98,8 @@ def overview() -> list[str]:
     """All verbs on one page of 80 columns."""
     lines = ["mas runs teams of terminal agents in tmux.", "", "usage: mas VERB [ID] [OPTION]…"]
     for title, group in GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {verb:13}{text}" for verb, (_, text) in group.items())]
-    lines += ["", "Everywhere:", *(f"  {f'{name} PATH':13}{text}" for name, text in COMMON.items())]
+        lines += ["", f"{title}:", *(f"  {verb:14}{text}" for verb, (_, text) in group.items())]
+    lines += ["", "Everywhere:", *(f"  {f'{name} PATH':14}{text}" for name, text in COMMON.items())]
     return [
         *lines,
         "",

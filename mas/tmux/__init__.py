@@ -20,7 +20,7 @@ from mas.tmux.sight import (
     panes,
 )
 from mas.tmux.tags import stamp, unstamp
-from mas.tmux.teams import attach_argv, end, launch, undo
+from mas.tmux.teams import attach_argv, end, launch, respawn, undo
 from mas.tmux.typing import Typed, mark_ready, paste, press_enter, reads_lines
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "press_enter",
     "reads_lines",
     "reopen_socket",
+    "respawn",
     "socket_path",
     "stamp",
     "undo",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mas import proc
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
-from mas.launch import Launched, LaunchPlan, created, read, restamp, script
+from mas.launch import Launched, LaunchPlan, created, read, respawn_script, restamp, script
 from mas.tmux.client import Server, ask, call, equals, listing, pane_target, session_target
 
 LAUNCH_TIMEOUT = 30.0
@@ -30,6 +30,20 @@ def launch(server: Server, plan: LaunchPlan, *, timeout: float = LAUNCH_TIMEOUT)
     except MasError:
         undo(server, plan)
         raise
+
+
+def respawn(server: Server, plan: LaunchPlan, agent_id: str, pane_id: str) -> None:
+    """Start an agent of a plan again in its pane, whatever runs there now.
+
+    Raises NotFoundError where that pane is gone or somebody else's, MasError with what tmux said where it refused.
+    """
+    pane = next(pane for pane in plan.panes if pane.agent_id == agent_id)
+    result = call(server, "source-file", "-", stdin=respawn_script(plan, pane, pane_target(pane_id)))
+    if created(plan).rows(result.text):
+        return
+    if result.returncode:
+        raise _refusal(plan, result)
+    raise NotFoundError(f"the pane of agent {agent_id} is gone", hint="`mas agents` shows what there is")
 
 
 def undo(server: Server, plan: LaunchPlan) -> None:

@@ -1,0 +1,31 @@
+"""What each agent of a session is doing, from two looks at its pane and its screen, and from what runs in it."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mas.agents import Doing, Signs, classify
+from mas.reach import LOOK, reach
+
+if TYPE_CHECKING:
+    from mas.app import Mas
+
+
+def gather(mas: "Mas", session_id: str, commands: Mapping[str, str]) -> dict[str, Doing]:
+    """What each agent does, by its id, with the evidence; ``commands`` is what runs in the foreground of its pane.
+
+    Raises UnknownStateError where tmux gives no answer.
+    """
+    found = reach(mas, session_id)
+    before = found.look(found.team.ids)
+    if any(look.there for look in before.values()):
+        time.sleep(LOOK)
+    now = found.look(found.team.ids)
+    signs = dict.fromkeys(found.team.ids, Signs(there=False))
+    for agent_id, look in now.items():
+        earlier = before[agent_id].screen if agent_id in before else None
+        command = commands.get(agent_id, "")
+        signs[agent_id] = Signs(
+            there=True, dead=look.dead, exit_code=look.exit_code, command=command, screen=look.screen, before=earlier
+        )
+    return {agent_id: classify(one, found.profile) for agent_id, one in signs.items()}
