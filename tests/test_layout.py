@@ -186,7 +186,7 @@ def source_files() -> Iterator[Path]:
 
 
 def test_no_source_needs_an_issue_tracker_to_be_understood() -> None:
-    pattern = re.compile(rb"(?<![\w&#])#[0-9]{1,5}\b")
+    pattern = re.compile(rb"(?<![\w&#{])#[0-9]{1,5}\b")  # a shell writes ${#1}
     assert [path for path in source_files() if pattern.search(path.read_bytes())] == []
 
 
