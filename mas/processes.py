@@ -19,6 +19,7 @@ GRACE = 5.0
 _PROC = Path("/proc")
 _HANG_UP = 0.3
 """Seconds for those that ignore TERM: an interactive shell does, but ends by itself once its terminal is gone."""
+_BLOCK = 1 << 16
 _KILL_ONE = 2.0
 _KILL_ALL = 10.0
 """Seconds for killing: some cannot be killed now, and some make new ones faster than they are found."""
@@ -73,18 +74,30 @@ def carriers(marker: str) -> frozenset[Process]:
 
 def marks(name: str) -> dict[str, int]:
     """The values that an environment variable had when processes were started, and how many of them have each."""
-    begin, counts = os.fsencode(name) + b"=", dict[str, int]()
-    for pid in _table():
-        for entry in _environment(pid).split(b"\0"):
-            if entry.startswith(begin):
-                value = os.fsdecode(entry.removeprefix(begin))
-                counts[value] = counts.get(value, 0) + 1
+    counts: dict[str, int] = {}
+    for pid in _pids():
+        for value in _values(pid, name):
+            counts[value] = counts.get(value, 0) + 1
     return counts
+
+
+def ancestry() -> tuple[Process, ...]:
+    """This process and those it descends from."""
+    found, pid = [], os.getpid()
+    while entry := _read(pid):
+        found.append(entry.process)
+        pid = entry.parent
+    return tuple(found)
 
 
 def own(members: Collection[Process]) -> tuple[Process, ...]:
     """Which of these are this process or one it descends from; any at all means that we run inside."""
-    return _own(_table(), members)
+    return tuple(process for process in ancestry() if process in members)
+
+
+def values(name: str, members: Iterable[Process]) -> set[str]:
+    """The values that an environment variable had when these processes were started."""
+    return {value for process in members for value in _values(process.pid, name)}
 
 
 def children(pids: Collection[int]) -> frozenset[Process]:
@@ -161,13 +174,16 @@ def free_descriptors(pid: int) -> int | None:
 
 
 def _table() -> dict[int, _Entry]:
-    pids = (int(path.name) for path in _PROC.iterdir() if path.name.isdecimal())
-    return {entry.process.pid: entry for pid in pids if (entry := _read(pid))}
+    return {entry.process.pid: entry for pid in _pids() if (entry := _read(pid))}
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]  # noqa: PTH208  names are all we want
 
 
 def _read(pid: int) -> _Entry | None:
     try:
-        before, _, after = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")
+        before, _, after = _contents(pid, "stat").rpartition(b")")
     except OSError:
         return None
     state, parent, _group, session, *rest = after.split()
@@ -201,9 +217,29 @@ def _carriers(table: dict[int, _Entry], marker: str) -> frozenset[Process]:
     return frozenset(table[pid].process for pid in table if entry in b"\0" + _environment(pid))
 
 
+def _values(pid: int, name: str) -> Iterator[str]:
+    begin = os.fsencode(name) + b"="
+    environment = _environment(pid)
+    if begin in environment:
+        entries = environment.split(b"\0")
+        yield from (os.fsdecode(entry.removeprefix(begin)) for entry in entries if entry.startswith(begin))
+
+
+def _contents(pid: int, name: str) -> bytes:
+    """A file of a process; hundreds of them are read at once, which is why this is no ``Path.read_bytes``."""
+    file = os.open(f"{_PROC}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(file, _BLOCK)
+        while len(data) % _BLOCK == 0 and (more := os.read(file, _BLOCK)):
+            data += more
+        return data
+    finally:
+        os.close(file)
+
+
 def _environment(pid: int) -> bytes:
     try:
-        return (_PROC / str(pid) / "environ").read_bytes()
+        return _contents(pid, "environ")
     except OSError:  # it has ended, or is somebody else's and therefore none of ours
         return b""
 

@@ -53,8 +53,10 @@ def stop(mas: "Mas", session_id: str, *, grace: float = ASKING) -> Stopped:
             if document and is_settled(document):
                 return Stopped(session_id, was_up=False)
             raise
+        if found.team is None and document and is_settled(document):
+            return Stopped(session_id, was_up=False)
         members = _members(found, session_id)
-        inside = bool(processes.own(members | _carriers(mas, session_id)))
+        inside = _is_inside(mas, session_id, members)
         if not inside:
             _record(mas, session_id, {"wanted": "down"})
             _end(mas, session_id, found, members, grace=grace)
@@ -173,15 +175,21 @@ def _end(
     end_marked(mas, session_id, members, patience=patience)
 
 
+def _is_inside(mas: "Mas", session_id: str, members: Collection[processes.Process]) -> bool:
+    """Whether this process is one of a session's terminals or launches, so that it would end itself too."""
+    carried = processes.values(launch.MARKER, processes.ancestry())
+    return bool(processes.own(members)) or any(_is_launch(mas, session_id, value) for value in carried)
+
+
+def _is_launch(mas: "Mas", session_id: str, value: str) -> bool:
+    """Whether a mark is of one of the session's launches; those of another root's copy of it are not ours."""
+    return value.startswith(f"{session_id}:") and value.endswith(mas.mark)
+
+
 def marks(mas: "Mas", session_id: str) -> list[str]:
-    """What the processes of a session's launches carry in their environment; those of another root's are not ours."""
-    found = processes.marks(launch.MARKER)
-    ours = (value for value in found if value.startswith(f"{session_id}:") and value.endswith(mas.mark))
-    return [f"{launch.MARKER}={value}" for value in sorted(ours)]
-
-
-def _carriers(mas: "Mas", session_id: str) -> frozenset[processes.Process]:
-    return frozenset().union(*(processes.carriers(mark) for mark in marks(mas, session_id)))
+    """What the processes of a session's launches carry in their environment."""
+    found = sorted(value for value in processes.marks(launch.MARKER) if _is_launch(mas, session_id, value))
+    return [f"{launch.MARKER}={value}" for value in found]
 
 
 def end_marked(
@@ -246,7 +254,7 @@ def _end_for_removal(mas: "Mas", session_id: str, document: Document | None, *, 
         msg = f"session {session_id} is active"
         raise RefusedError(msg, hint=f"`mas stop {session_id}` first, or `mas rm --force {session_id}`")
     members = _members(found, session_id)
-    if processes.own(members | _carriers(mas, session_id)):
+    if _is_inside(mas, session_id, members):
         msg = f"session {session_id} is the one this runs in"
         raise RefusedError(msg, hint=f"call `mas rm --force {session_id}` from outside of it")
     _end(mas, session_id, found, members, grace=ASKING)

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from mas import doctor, files, processes, projections, record
+from mas import doctor, files, index, processes, projections, record
 from mas.app import Mas
 from mas.launch import MARKER
 from mas.paths import Root
@@ -76,7 +77,7 @@ def violations(mas: Mas, socket: Path) -> Iterator[str]:
     if not root.sessions.is_dir():
         return
     ids = {path.name for path in root.sessions.iterdir() if path.is_dir() and path.name[0] != "."}
-    rows = {row["sessionId"]: row for row in projections.read_index(root).rows()}
+    rows = {row["sessionId"]: row for row in index.read_index(root).rows()}
     yield from (f"{one} has only a row or only a directory" for one in ids ^ set(rows))
     yield from (
         f"{one} was left aside" for place in (root.staging, root.trash) if place.is_dir() for one in place.iterdir()
@@ -91,7 +92,7 @@ def violations(mas: Mas, socket: Path) -> Iterator[str]:
     yield from (f"processes of {one} were left" for one in set(launched(mas)) - up)
 
 
-def _runtime(mas: Mas, session_id: str) -> Mapping[str, object]:
+def _runtime(mas: Mas, session_id: str) -> Mapping[str, Any]:
     return record.runtime_of(mas.storage.read(session_id).document)
 
 
@@ -106,7 +107,8 @@ def _broken_sessions(mas: Mas, ids: set[str], rows: Mapping[str, Mapping[str, ob
         json.loads(paths.snapshot.read_bytes())
         if _runtime(mas, session_id).get("mode"):
             json.loads(paths.config.read_bytes())
-            if not all(path.is_dir() for path in (paths.unit / "10", paths.workflows, paths.logs)):
+            homes = [paths.unit / agent_id for agent_id in _runtime(mas, session_id)["agents"]]
+            if not all(path.is_dir() for path in (*homes, paths.workflows, paths.logs)):
                 yield f"the workspace of {session_id} is not whole"
         if projections.parse_shell(paths.shell.read_text())["STATUS"] != rows.get(session_id, {}).get("status"):
             yield f"row and .session of {session_id} differ"
