@@ -43,6 +43,6 @@ def leave(place: Path, name: str, root: Path) -> None:
 
 def take_away(place: Path, name: str) -> None:
     """Remove the note of a team that has ended. One that cannot be removed says nothing that is believed."""
-    if name_in(place) == name:
+    if name and name_in(place) == name:
         with suppress(FileNotFoundError, MasError), files.directory(os.path.realpath(place)) as fd:
             files.remove(fd, FILE)
