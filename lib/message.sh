@@ -21,8 +21,8 @@ source "$__mas_here/agent.sh" || return
 
 __mas_expand() { # <target>: adds to __mas_targets the agents of the default team that a target means
     local member=$1
-    while [[ $member == [$' \t']* ]]; do member=${member:1}; done
-    while [[ $member == *[$' \t'] ]]; do member=${member%?}; done
+    while [[ $member == ["$__mas_blank"]* ]]; do member=${member:1}; done
+    while [[ $member == *["$__mas_blank"] ]]; do member=${member%?}; done
     case $member in
         *,*)
             __mas_expand "${member%%,*}"

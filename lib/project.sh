@@ -19,10 +19,10 @@ source "$__mas_here/session.sh" || return
 __mas_json_text() { # <json> <key>: __mas_reply becomes the text that it has for that key; 1 where it has none
     local rest=${1#*"\"$2\""} part value=''
     [[ $rest != "$1" ]] || return 1
-    rest=${rest#"${rest%%[!$' \t\r\n']*}"}
+    rest=${rest#"${rest%%[!"$__mas_blank"]*}"}
     [[ $rest == :* ]] || return 1
     rest=${rest#:}
-    rest=${rest#"${rest%%[!$' \t\r\n']*}"}
+    rest=${rest#"${rest%%[!"$__mas_blank"]*}"}
     [[ $rest == \"* ]] || return 1
     rest=${rest#\"}
     while [[ $rest == *\"* && $rest != \"* ]]; do
@@ -55,7 +55,7 @@ __mas_setting() { # <text of .masrc> <key of its assignments> <key of its JSON>.
 __mas_project() { # <root>: __mas_text becomes its .masrc, __mas_values what its assignments say
     [[ -f $1/.masrc && -r $1/.masrc ]] && __mas_assignments "$1/.masrc" || return 1
     IFS= read -r -d '' __mas_text <"$1/.masrc" || :
-    __mas_text=${__mas_text#"${__mas_text%%[!$' \t\r\n']*}"}
+    __mas_text=${__mas_text#"${__mas_text%%[!"$__mas_blank"]*}"}
 }
 
 # --- which project ---

@@ -24,6 +24,7 @@ __mas_lib=${__mas_lib%/*}
 # Written out, because a range like a-z means other letters in some locales.
 __mas_letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-
 __mas_special=$'\'"\\ \t\r\n'
+__mas_blank=$' \t\r\n'
 
 __mas_complain() { # <text>
     printf 'mas: %s\n' "$1" >&2
@@ -99,8 +100,8 @@ __mas_read_session() { # <directory>: fills __mas_values from its .session; 1 wh
 }
 
 __mas_unquote() { # <text>: __mas_reply becomes the one word a shell makes of it, or all of it where that is not one
-    local rest=${1#"${1%%[!$' \t\r']*}"} word='' part
-    rest=${rest%"${rest##*[!$' \t\r']}"}
+    local rest=${1#"${1%%[!"$__mas_blank"]*}"} word='' part
+    rest=${rest%"${rest##*[!"$__mas_blank"]}"}
     __mas_reply=$1
     [[ -n $rest ]] || return 0
     while [[ -n $rest ]]; do

@@ -27,20 +27,20 @@ refuse() { # <text>
 }
 
 start() { # [option]...
-    local attach=--attach
+    local attach=''
     local -a words=()
+    [[ ! -t 0 || ! -t 1 ]] || attach=--attach
     while (($# > 0)); do
         case $1 in
             --config)
                 words+=(--config "${2-}")
                 shift
                 ;;
-            --no-attach) attach='' ;;
+            --no-attach) attach=--no-attach ;;
         esac
         shift "$(($# > 0))"
     done
-    [[ -z $attach || ! -t 0 || ! -t 1 ]] || words+=("$attach")
-    __mas_call start "${words[@]}"
+    __mas_call start "${words[@]}" ${attach:+"$attach"}
 }
 
 send() { # <target> <text> [option]...

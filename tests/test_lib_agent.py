@@ -111,9 +111,18 @@ def test_who_does_not_exist_has_no_pane(sh: Bash, agent: str) -> None:
 def test_a_directory_gets_what_its_agent_needs(sh: Bash, tmp_path: Path) -> None:
     workflows = tmp_path / "work flows"
     workflows.mkdir()
-    for name in ("00_lead.md", "11-13_designers.md", "12_ux.md", "workers_common.md", "notes.md", "1_x.md"):
+    for name in (
+        "00_lead.md",
+        "11-13_designers.md",
+        "12_ux.md",
+        "21-22_a.md",
+        "21-23_b.md",
+        "workers_common.md",
+        "notes.md",
+        "1_x.md",
+    ):
         (workflows / name).write_text(name)
-    for agent, guide in (("00", "00_lead.md"), ("11", "11-13_designers.md"), ("12", "12_ux.md")):
+    for agent, guide in (("00", "00_lead.md"), ("11", "11-13_designers.md"), ("12", "12_ux.md"), ("21", "21-22_a.md")):
         assert sh('init_agent_directory "$1/a unit" $2 "$1/work flows"', str(tmp_path), agent).answer == (0, "")
         place = tmp_path / "a unit" / agent
         assert (place / "WORKFLOW_INSTRUCTIONS.md").read_text() == guide
@@ -239,6 +248,12 @@ def test_agents_of_ours_are_known_by_their_stamps(sh: Bash, ours: str, tmux_sock
     lines = sh("get_all_agent_status $1", ours).answer[1].splitlines()
     assert lines[0] == "  Unit 00 (Meta Manager)           : running"
     assert [line.split()[1] for line in lines if line.endswith(": stopped")] == ["11", "12"]
+
+
+def test_a_pane_that_somebody_opened_is_nobodys(sh: Bash, ours: str, tmux_socket: Path) -> None:
+    tmux(tmux_socket, "kill-pane", "-t", f"={ours}:=design.3")
+    tmux(tmux_socket, "split-window", "-t", f"={ours}:=design.2", "cat")
+    assert sh("get_agent_status $1 13", ours).answer == (0, "stopped\n")
 
 
 def test_a_running_agent_of_ours_is_left_alone(sh: Bash, ours: str, tmux_socket: Path) -> None:

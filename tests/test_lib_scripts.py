@@ -177,6 +177,30 @@ def test_starting_says_what_scripts_look_for(tmux_socket: Path, monkeypatch: pyt
     assert len(sessions(tmux_socket)) == 2
 
 
+@pytest.mark.parametrize(("script", "template"), [("mas_refactored.sh", "solo"), ("mas.sh", "minimal")])
+def test_a_project_is_made(
+    root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, template: str
+) -> None:
+    monkeypatch.delenv("MAS_ROOT")
+    assert call(script, "init", "--name", "my project", "--template", template, cwd=tmp_path).code == 0
+    assert (tmp_path / ".masrc").exists()
+    assert len(list((tmp_path / "unit").iterdir())) == 1
+    assert call("mas.sh", "init", cwd=tmp_path).code == 1
+    assert call("mas.sh", "init", "--unknown", cwd=root.path.parent.parent).code == 1
+
+
+def test_shared_directories_are_worked_in(tmux_socket: Path, root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mode of old: one team, by its old name, noted in the directory."""
+    (root.path / "unit" / "00").mkdir(parents=True)
+    monkeypatch.setenv("MAS_AGENT", "shell")
+    assert call("mas_refactored.sh", "start", "--no-attach", cwd=root.path).code == 0
+    assert sessions(tmux_socket) == ["mas-tmux"]
+    assert call("mas_refactored.sh", "status", cwd=root.path).out.startswith("Session: mas-tmux\nStatus: running\n")
+    assert call("mas_refactored.sh", "stop", "-f", cwd=root.path).code == 0
+    assert sessions(tmux_socket) == []
+    assert not (root.path / ".mas_session").exists()
+
+
 def test_agents_are_listed() -> None:
     lines = call("mas_refactored.sh", "list").answer[1].splitlines()
     assert (len(lines), lines[0]) == (13, "Unit 00: Meta Manager (Model: opus)")
