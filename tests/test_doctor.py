@@ -216,6 +216,7 @@ def test_what_is_wrong_is_found_and_mended_by_one_call(mas: Mas, tmux_socket: Pa
     assert snapshot_of(mas.root) == before
     assert {one.problem for one in found.findings} == BREAKS[spoil]
     assert {one.problem for one in found.remaining} == BREAKS[spoil]
+    assert next(roots.violations(mas, tmux_socket), None)
     report = doctor.mend(mas)
     assert report.remaining == ()
     assert set(found.findings) <= set(report.findings)
