@@ -197,3 +197,11 @@ def test_a_working_directory_that_is_gone_is_said(tmp_path: Path) -> None:
     gone.mkdir()
     done = mas("list", program=("sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$0" "$@"', *PROGRAM))
     assert (done.code, done.err) == (1, "mas: the working directory is gone; cd somewhere else\n")
+
+
+def test_a_configuration_without_end_is_not_read_to_its_end(place: Path, tmp_path: Path) -> None:
+    """What lies behind the limit is never asked for, so a device that never ends is refused like a file too long."""
+    (tmp_path / "long.json").write_text("{}" + " " * 1024 * 1024)
+    done = mas("start", "--isolated", "--config", "long.json", root=place, cwd=tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == ("mas: the configuration 'long.json' is longer than 1 MiB; give long texts to agents as files\n")

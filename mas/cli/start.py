@@ -21,6 +21,9 @@ from mas.team import Team
 
 Attach = Annotated[bool, typer.Option("--attach/--no-attach", help="then go to its terminal")]
 
+_LARGEST = 1024 * 1024
+"""Characters of a configuration."""
+
 
 def start(  # noqa: PLR0913  one argument an option
     context: typer.Context,
@@ -115,16 +118,23 @@ def _read_config(call: Call, place: str | None) -> Mapping[str, Any] | None:
     if place is None:
         return None
     if place == "-":
-        return json_table(sys.stdin.read(), "the configuration on stdin")
+        return _parsed(sys.stdin.read(_LARGEST + 1), "on stdin")
     try:
-        text = Path(os.path.join(call.cwd, place)).read_text(encoding="utf-8")  # noqa: PTH118
+        with Path(os.path.join(call.cwd, place)).open(encoding="utf-8") as file:  # noqa: PTH118
+            text = file.read(_LARGEST + 1)  # some devices never end
     except FileNotFoundError:
         raise NotFoundError(
             f"no configuration {shorten(place)}", hint="--config needs a JSON file, or - for stdin"
         ) from None
     except (OSError, ValueError) as error:
         raise RefusedError(f"the configuration {shorten(place)} cannot be read: {type(error).__name__}") from None
-    return json_table(text, f"the configuration {shorten(place)}")
+    return _parsed(text, shorten(place))
+
+
+def _parsed(text: str, name: str) -> Mapping[str, Any]:
+    if len(text) > _LARGEST:
+        raise RefusedError(f"the configuration {name} is longer than 1 MiB", hint="give long texts to agents as files")
+    return json_table(text, f"the configuration {name}")
 
 
 def resume(
