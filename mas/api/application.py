@@ -12,7 +12,7 @@ import mas as package
 from mas.api import presence
 from mas.api.access import AccessLog, Logged
 from mas.api.config import ServeConfig
-from mas.api.description import describe
+from mas.api.description import describe, methods_of
 from mas.api.door import Door
 from mas.api.feed import Feeds
 from mas.api.here import Here
@@ -107,11 +107,11 @@ def _path(place: Sequence[object]) -> str:
 
 async def _unroutable(request: Request, error: Exception) -> Json:
     """No such path, or no such method there."""
-    del request
     assert isinstance(error, HTTPException)  # noqa: S101
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    allowed = {"Allow": methods_of(request.app.openapi(), request.url.path)} if error.status_code == 405 else {}
     hint = "GET / lists what there is"
-    return answer_of(HttpError(error.status_code, code, str(error.detail), hint=hint, headers=error.headers))
+    return answer_of(HttpError(error.status_code, code, str(error.detail), hint=hint, headers=allowed))
 
 
 async def _failed(request: Request, error: Exception) -> Json:

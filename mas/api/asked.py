@@ -16,7 +16,13 @@ AgentId = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["10"])]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class AgentConfig(BaseModel):
+class Asked(BaseModel):
+    """What every request has in common: a value is of its type, or refused."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class AgentConfig(Asked):
     """What one agent of the team is to be told, and called. Its id must be one of the template's."""
 
     id: AgentId | None = None
@@ -25,7 +31,7 @@ class AgentConfig(BaseModel):
     model: Word | None = Field(None, examples=["sonnet"])
 
 
-class UnitConfig(BaseModel):
+class UnitConfig(Asked):
     """One unit: its manager and its workers. ``unitId`` and ``name`` are kept and mean nothing."""
 
     unit_id: int | None = Field(None, alias="unitId", ge=1, le=64)
@@ -34,7 +40,7 @@ class UnitConfig(BaseModel):
     workers: list[AgentConfig] = Field(default_factory=list, max_length=64)
 
 
-class TeamConfig(BaseModel):
+class TeamConfig(Asked):
     """The first agent of the team, and its units."""
 
     meta_manager: AgentConfig | None = Field(None, alias="metaManager")
@@ -73,25 +79,25 @@ class RunRequest(TeamConfig):
         return self.model_dump(include=chosen, by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
-class ConnectRequest(BaseModel):
+class ConnectRequest(Asked):
     """What to show when somebody attaches."""
 
     window: Word | None = Field(None, examples=["design"])
 
 
-class StopRequest(BaseModel):
+class StopRequest(Asked):
     """How to stop. With ``force`` agents are not given time to end by themselves."""
 
     force: bool = False
 
 
-class RestoreRequest(BaseModel):
+class RestoreRequest(Asked):
     """How to bring a team back. With ``force`` one that is up is stopped first."""
 
     force: bool = False
 
 
-class SessionMessageRequest(BaseModel):
+class SessionMessageRequest(Asked):
     """A text for agents of a session. Without ``execute`` it is typed and not entered."""
 
     target: str = Field(min_length=1, max_length=1024, examples=["design"])
@@ -109,13 +115,13 @@ class MessageRequest(SessionMessageRequest):
     session: str | None = Field(None, min_length=1, max_length=128)
 
 
-class TransitionRequest(BaseModel):
+class TransitionRequest(Asked):
     """Where the work is to be."""
 
     status: Word = Field(examples=["planning"])
 
 
-class EventRequest(BaseModel):
+class EventRequest(Asked):
     """Something that happened. The fields of ``data`` depend on the type."""
 
     type: Word = Field(examples=["iteration_started"])
@@ -124,7 +130,7 @@ class EventRequest(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"type": "iteration_started", "data": {"number": 1}}})
 
 
-class UpdateRequest(BaseModel):
+class UpdateRequest(Asked):
     """Fields of the record to change, in its own words. A field that is not known is refused."""
 
     model_config = ConfigDict(

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+from starlette.routing import compile_path
 
 from mas.api import examples
 from mas.api.answered import Problem
@@ -14,6 +15,7 @@ from mas.api.rules import OPEN
 Responses = dict[int | str, dict[str, Any]]
 
 _SCHEME = "token"
+_JSON = "application/json"
 _REASONS: Mapping[int, tuple[str, str]] = {
     400: ("the request is wrong in itself", "bad_request"),
     401: ("no token, or a wrong one", "unauthorized"),
@@ -34,11 +36,7 @@ prints. A session is named by its id, a unique beginning of it, its label or its
 
 def answers(model: type[BaseModel], *errors: int, status: int = 200, body: bool = False) -> Responses:
     """What a route may answer: a model, and errors besides those that any route may have."""
-    good = {
-        "model": model,
-        "description": (model.__doc__ or "").partition("\n")[0],
-        "content": {"application/json": {"example": examples.ANSWERS[model.__name__]}},
-    }
+    good = {"model": model, "description": (model.__doc__ or "").partition("\n")[0]}
     return {status: good, **problems(*errors, body=body)}
 
 
@@ -49,16 +47,8 @@ def problems(*errors: int, body: bool = False) -> Responses:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    reason, code = _REASONS[status]
-    example = {**examples.ANSWERS["Problem"], "error": reason, "code": code, "details": {}}
-    found: dict[str, Any] = {
-        "model": Problem,
-        "description": reason,
-        "content": {"application/json": {"example": example}},
-    }
-    if status == 503:
-        found["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-    return found
+    headers = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}} if status == 503 else {}
+    return {"model": Problem, "description": _REASONS[status][0], "headers": headers}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -73,19 +63,39 @@ def describe(app: FastAPI) -> dict[str, Any]:
         if path != OPEN:
             operation["security"] = [{_SCHEME: []}]
             operation["responses"]["401"] = _unauthorized()
+        for status, response in operation["responses"].items():
+            _show(int(status), response)
     return found
 
 
 def _unauthorized() -> dict[str, Any]:
-    content = {**_problem(401)["content"]["application/json"], "schema": {"$ref": "#/components/schemas/Problem"}}
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
         "description": _REASONS[401][0],
-        "content": {"application/json": content},
+        "content": {_JSON: {"schema": schema}},
         "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
     }
+
+
+def _show(status: int, response: Mapping[str, Any]) -> None:
+    """Put an example where the answer is one of ours."""
+    content = response.get("content", {}).get(_JSON)
+    if content is None:
+        return
+    example = examples.ANSWERS[content["schema"]["$ref"].rpartition("/")[2]]
+    if status in _REASONS:
+        reason, code = _REASONS[status]
+        example = {**example, "error": reason, "code": code, "details": {}}
+    content["example"] = example
 
 
 def _operations(found: Mapping[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
     for path, methods in found["paths"].items():
         for operation in methods.values():
             yield path, operation
+
+
+def methods_of(described: Mapping[str, Any], path: str) -> str:
+    """The methods that a path has, as the header ``Allow`` lists them."""
+    fitting = [methods for pattern, methods in described["paths"].items() if compile_path(pattern)[0].fullmatch(path)]
+    return ", ".join(sorted({method.upper() for methods in fitting for method in methods}))

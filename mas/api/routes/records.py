@@ -32,10 +32,8 @@ _IDLE = 15.0
 """Seconds without a record after which a stream says that it is alive."""
 _STREAM = "text/event-stream"
 _EVENTS = answers(answered.Events, 404, 409)
-_EVENTS[200]["content"][_STREAM] = {
-    "schema": {"type": "string"},
-    "example": 'id: 4\ndata: {"seq":4,"type":"started"}\n\n',
-}
+_EXAMPLE = 'id: 4\ndata: {"seq":4,"timestamp":"2026-01-07T13:02:58.000001Z","type":"started","data":{}}\n\n'
+_EVENTS[200]["content"] = {_STREAM: {"schema": {"type": "string"}, "example": _EXAMPLE}}
 
 
 async def _changed(at: Here, name: str, change: Callable[[str], Session], status: int = 200) -> Json:
