@@ -72,6 +72,7 @@ def send(mas: "Mas", session_id: str, address: Address, options: SendOptions | N
     options = options or SendOptions()
     found = reach(mas, session_id)
     message = _message(found, address, options)
+    eof = settings.sends_eof(mas.environ, mas.root) if options.eof is None else options.eof
     box = Mailbox(mas.root, session_id)
     with only_sender(box, message.to):
         seen, readers = until_they_read(found, message.to, options.starting)
@@ -80,7 +81,7 @@ def send(mas: "Mas", session_id: str, address: Address, options: SendOptions | N
         fates = {one: fate for one in message.to if (fate := view.put_off(message, one, options))}
         fates |= deliver(found, message, {one: seen[one] for one in message.to if one not in fates}, options)
         box.settle([(message.id, one, fates[one]) for one in message.to])
-    if settings.sends_eof(mas.environ, mas.root) if options.eof is None else options.eof:
+    if eof:
         _send_eof(mas, session_id, message.target)
     if any(fates[one].outcome == "queued" and look.there for one, look in seen.items()):
         call_courier(mas, session_id)

@@ -84,7 +84,11 @@ def send(  # noqa: PLR0913  one argument an option
     if after is not None:
         time.sleep(seconds(after, "--after"))
     sent = [call.mas.send(session_id, Address(address.target, text, address.sender), options) for text in texts]
-    _tell(call, sent, as_json=as_json, single=not lines)
+    if as_json:
+        told = [{"sessionId": session_id, **one.to_json()} for one in sent]
+        call.json({"sessionId": session_id, "messages": told, "count": len(told)} if lines else told[0])
+    else:
+        _tell(call, sent)
     return 0 if all(fate.outcome in ACCEPTED for one in sent for fate in one.fates.values()) else 1
 
 
@@ -130,11 +134,8 @@ def _is_own(call: Call, session_id: str, agent_id: str) -> bool:
     return bool(agent_id) and own == (session_id, agent_id)
 
 
-def _tell(call: Call, sent: Sequence[Message], *, as_json: bool, single: bool) -> None:
+def _tell(call: Call, sent: Sequence[Message]) -> None:
     """For a person in few words where all went well; for scripts a line for each agent."""
-    if as_json:
-        call.json(sent[0].to_json() if single else {"messages": [one.to_json() for one in sent], "count": len(sent)})
-        return
     rows = [(agent_id, fate.outcome, fate.reason) for one in sent for agent_id, fate in one.fates.items()]
     if not call.on_terminal:
         call.lines(render.tab_separated(rows))
@@ -202,12 +203,9 @@ def _show(call: Call, found: Sequence[Message], *, as_json: bool, indent: int | 
 
 def _fate(message: Message) -> str:
     """One word where all had the same fate, else each agent's."""
-    if not message.fates:
-        return "unsettled"
-    words = {_said(fate) for fate in message.fates.values()}
-    if len(words) == 1:
-        return words.pop()
-    return ", ".join(f"{agent_id} {_said(fate)}" for agent_id, fate in message.fates.items())
+    said = {one: _said(message.fates[one]) if one in message.fates else "unsettled" for one in message.to}
+    words = set(said.values())
+    return words.pop() if len(words) == 1 else ", ".join(f"{agent_id} {word}" for agent_id, word in said.items())
 
 
 def _said(fate: Fate) -> str:

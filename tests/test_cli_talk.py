@@ -1,0 +1,320 @@
+"""Texts to agents from the command line: every syntax, what is printed, and what the exit code says."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import stubs
+from commandline import PROGRAM, Done, environment, mas, ok
+from hypothesis import given
+from hypothesis import strategies as st
+from roots import make_template, mas_of
+from terminal import Terminal, open_terminal
+
+from mas.app import Mas
+from mas.cli.talk import arrange
+from mas.mailbox import Mailbox
+from mas.messages import Address, Message
+from mas.paths import Root
+
+Wait = Callable[..., None]
+
+
+@pytest.fixture
+def world(root: Root, tmux_socket: Path) -> Mas:
+    del tmux_socket
+    return mas_of(root)
+
+
+@pytest.fixture
+def team(world: Mas) -> str:
+    """Two agents that are up."""
+    return stubs.start(world)
+
+
+@pytest.fixture
+def terminal(team: str, tmp_path: Path, root: Root, wait_until: Wait) -> Iterator[Terminal]:
+    del team
+    opened = open_terminal(tmp_path, root.path, wait_until)
+    yield opened
+    opened.close()
+
+
+def send(world: Mas, *words: str, stdin: str = "", code: int = 0, **env: str) -> Done:
+    done = mas("send", *words, root=world.root.path, stdin=stdin, env=env)
+    assert done.code == code, done
+    return done
+
+
+def got(world: Mas, session_id: str, agent_id: str, wait_until: Wait, *texts: str) -> None:
+    wait_until(
+        lambda: stubs.received(world, session_id, agent_id) == [*texts],
+        what=lambda: f"{texts}, not {stubs.received(world, session_id, agent_id)}",
+    )
+
+
+# --- who gets what ---
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("10", "hello"),
+        ("agent-10", "hello"),
+        ("-t", "10", "hello"),
+        ("--target=10", "hello"),
+        ("-p", "10", "hello"),
+        ("hello", "-p", "10", "-e"),
+        ("10", "hello", "--execute"),
+        ("-e", "10", "--", "hello"),
+    ],
+    ids=" ".join,
+)
+def test_a_target_and_a_text_in_every_way(world: Mas, team: str, wait_until: Wait, words: tuple[str, ...]) -> None:
+    assert send(world, *words).out == "10\tsubmitted\t\n"
+    got(world, team, "10", wait_until, "hello")
+    assert stubs.received(world, team, "11") == []
+
+
+def test_an_agent_is_named_before_its_target(world: Mas, team: str, wait_until: Wait) -> None:
+    send(world, "10", "11", "hello")
+    got(world, team, "11", wait_until, "[From: Agent 10] hello")
+    (message,) = world.messages(team).values()
+    assert (message.sender, message.verified) == ("10", False)
+
+
+def test_three_words_of_which_the_first_is_no_agent_show_the_quoted_form(world: Mas, team: str) -> None:
+    del team
+    assert 'quote the text: mas send all "hello you"' in send(world, "all", "hello", "you", code=2).err
+
+
+def test_talk_rules_hold_for_who_is_named_first_only(world: Mas, wait_until: Wait) -> None:
+    make_template(world.root, "stubs", ("10", "11"))
+    with (world.root.path / "templates" / "stubs" / "team.toml").open("a") as file:
+        file.write('[talk]\n10 = ["11"]\n')
+    team = stubs.start(world)
+    assert "agent 11 may not write to 10" in send(world, "11", "10", "no", code=1).err
+    send(world, "-s", "11", "10", "yes")
+    got(world, team, "10", wait_until, "yes")
+
+
+def test_the_sender_gets_nothing(world: Mas, team: str, wait_until: Wait) -> None:
+    assert send(world, "-p", "all", "-s", "10", "hello").out == "11\tsubmitted\t\n"
+    assert "nobody but the sender" in send(world, "-s", "10", "10", "x", code=1).err
+    assert "no agent '77'" in send(world, "-s", "77", "10", "x", code=1).err
+    got(world, team, "11", wait_until, "hello")
+
+
+@pytest.mark.parametrize("text", ["-X", "-n and more", "--help me", "--", "-next", "a;", "--target"], ids=str)
+def test_what_looks_like_an_option_is_text(world: Mas, team: str, wait_until: Wait, text: str) -> None:
+    send(world, "10", "--", text) if text in ("--", "--target") else send(world, "10", text)
+    got(world, team, "10", wait_until, text)
+
+
+@given(st.lists(st.text(alphabet="-nest=ab ", max_size=6)))
+def test_words_are_put_in_order_and_none_is_lost(words: list[str]) -> None:
+    arranged = arrange(words)
+    kept = sorted(word for word in words if word != "--")
+    assert sorted(word for word in arranged if word != "--")[-len(kept) or len(arranged) :] or not kept
+    assert arrange(arranged) == arranged
+
+
+def test_help_is_shown(world: Mas) -> None:
+    assert "[FROM] TO TEXT" in ok("send", "--help", root=world.root.path).out
+
+
+# --- where a text comes from ---
+
+
+def test_a_text_comes_from_stdin_or_a_file(world: Mas, team: str, wait_until: Wait, tmp_path: Path) -> None:
+    send(world, "10", stdin="from stdin\n")
+    send(world, "--file", "-", "10", stdin="also\nthis\n\n")
+    (tmp_path / "text").write_bytes(b"from a file \xff\n")
+    ok("send", "-t", "10", "-f", "text", root=world.root.path, cwd=tmp_path)
+    got(world, team, "10", wait_until, "from stdin", "also\nthis\n", "from a file \N{REPLACEMENT CHARACTER}")
+
+
+def test_each_line_of_a_batch_is_a_message(world: Mas, team: str, wait_until: Wait) -> None:
+    text = "# a comment\n\none\n  two\n   \nthree\n"
+    assert send(world, "10", "--batch", "--file", "-", stdin=text).out == "10\tsubmitted\t\n" * 3
+    got(world, team, "10", wait_until, "one", "  two", "three")
+    assert "no message" in send(world, "10", "--batch", stdin="# nothing\n", code=1).err
+
+
+def test_text_that_is_not_there_is_refused(world: Mas, team: str, tmp_path: Path) -> None:
+    assert "empty" in send(world, "10", code=1).err
+    assert "no file" in send(world, "10", "--file", str(tmp_path / "none"), code=1).err
+    assert "who gets which text" in send(world, code=2).err
+    assert "2 words were given beside --target" in send(world, "-t", "10", "two", "words", code=2).err
+    assert world.messages(team) == {}
+
+
+def test_a_text_of_more_than_a_megabyte_is_refused(world: Mas, team: str) -> None:
+    assert "at most 1048576" in send(world, "10", stdin="x" * 1048577, code=1).err
+    assert "at most 1048576" in send(world, "10", stdin="x" * 6_000_000, code=1).err
+    assert world.messages(team) == {}
+
+
+# --- how ---
+
+
+def test_no_enter_is_pressed_where_none_is_wanted(world: Mas, team: str, wait_until: Wait) -> None:
+    assert send(world, "-n", "10", "typed ").out == "10\tsubmitted\ttyped, not entered\n"
+    send(world, "10", "and entered")
+    got(world, team, "10", wait_until, "typed and entered")
+
+
+def test_a_session_is_named(world: Mas, team: str, wait_until: Wait) -> None:
+    other = stubs.start(world, label="other")
+    assert "sessions are active" in send(world, "10", "x", code=1).err
+    send(world, "--session", "other", "10", "hello")
+    got(world, other, "10", wait_until, "hello")
+    assert stubs.received(world, team, "10") == []
+    assert "no session" in send(world, "--session", "nobody", "10", "x", code=1).err
+
+
+def test_who_is_not_there_gets_it_later_or_never(world: Mas, team: str, wait_until: Wait) -> None:
+    world.stop(team, grace=0)
+    assert send(world, "--session", team, "10", "later").out == "10\tqueued\tit is not up\n"
+    assert send(world, "--session", team, "--no-queue", "10", "never", code=1).out == "10\trefused\tit is not up\n"
+    ok("resume", team, root=world.root.path)
+    got(world, team, "10", wait_until, "later")
+
+
+def test_programs_are_told_in_json(world: Mas, team: str) -> None:
+    told = send(world, "--json", "10", "hello").json
+    assert (told["sessionId"], told["message"], told["target"], told["to"]) == (team, "hello", "10", ["10"])
+    assert told["fates"] == {"10": {"outcome": "submitted", "reason": ""}}
+    several = send(world, "--json", "10", "--batch", "--file", "-", stdin="a\nb\n").json
+    assert [one["message"] for one in several["messages"]] == ["a", "b"]
+    assert send(world, "--json", "77", "x", code=1).json["code"] == "refused"
+
+
+def test_a_record_without_a_team_has_nobody_to_write_to(tmp_path: Path) -> None:
+    done = mas("send", "--repo", tmp_path, "10", "x")
+    assert (done.code, "needs a team" in done.err) == (1, True)
+
+
+def test_exactly_one_eof_follows_where_that_is_switched_on(world: Mas, team: str, wait_until: Wait) -> None:
+    (world.root.path / ".masrc").write_text("MAS_SEND_EOF=1\n")
+    send(world, "10", "hello")
+    send(world, "10", "without", MAS_SEND_EOF="0")
+    send(world, "--no-eof", "10", "without")
+    got(world, team, "10", wait_until, "hello", "without", "without", "EOF")
+    send(world, "--after", "4s", "--no-eof", "10", "the end")
+    got(world, team, "10", wait_until, "hello", "without", "without", "EOF", "the end")
+
+
+def test_a_setting_that_is_neither_yes_nor_no_is_refused(world: Mas, team: str) -> None:
+    assert "MAS_SEND_EOF is 'maybe'" in send(world, "10", "x", code=2, MAS_SEND_EOF="maybe").err
+    assert world.messages(team) == {}
+
+
+# --- from inside ---
+
+
+def test_an_agent_sends_as_itself(world: Mas, wait_until: Wait) -> None:
+    send_it = f"{' '.join(PROGRAM)} send all hello; {' '.join(PROGRAM)} send 10 myself; exec cat >/dev/null"
+    text = f"case $MAS_AGENT_ID in 10) sleep 1; {send_it};; *) exec {' '.join(stubs.command())};; esac"
+    world.environ = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    team = stubs.start(world, program=f"sh -c '{text}'")
+    got(world, team, "11", wait_until, "hello")
+    wait_until(lambda: len(world.messages(team)) == 2 and [*world.messages(team).values()][1].fates)
+    first, second = world.messages(team).values()
+    assert (first.sender, first.verified, first.to) == ("10", True, ("11",))
+    assert (second.sender, second.verified, second.to) == ("", False, ("10",))
+
+
+def test_who_only_says_to_be_an_agent_is_not_believed(world: Mas, team: str, wait_until: Wait) -> None:
+    send(world, "11", "hello", MAS_SESSION_ID=team, MAS_AGENT_ID="10")
+    got(world, team, "11", wait_until, "hello")
+    (message,) = world.messages(team).values()
+    assert (message.sender, message.verified) == ("10", False)
+    send(world, "--session", team, "11", "x", MAS_SESSION_ID="0" * 36, MAS_AGENT_ID="10")
+    assert [*world.messages(team).values()][1].sender == ""
+
+
+# --- what a person sees ---
+
+
+def test_a_person_reads_one_line_where_all_went_well(world: Mas, team: str, terminal: Terminal) -> None:
+    assert terminal.run("mas send all hello") == ["submitted to 10, 11"]
+    terminal.run(f"mas stop --force {team[:8]}")
+    assert terminal.run(f"mas send --session {team[:8]} all later") == [
+        "10  queued  it is not up",
+        "11  queued  it is not up",
+    ]
+    shown = terminal.run(f"mas messages {team[:8]}")
+    assert [line.split("ago", 1)[1].split() for line in shown] == [
+        ["-", ">", "all", "submitted", "hello"],
+        ["-", ">", "all", "queued", "(it", "is", "not", "up)", "later"],
+    ]
+    assert world.messages(team)
+    assert "who gets which text" in terminal.run(f"mas send --session {team[:8]} 10")[0]
+
+
+# --- looking back ---
+
+
+def test_messages_are_shown_with_what_became_of_them(world: Mas, team: str) -> None:
+    send(world, "10", "one")
+    send(world, "-s", "10", "all", "two\twith a tab")
+    world.stop(team, grace=0)
+    send(world, "--session", team, "--no-queue", "all", "three", code=1)
+    rows = [line.split("\t")[1:] for line in ok("messages", team, root=world.root.path).lines]
+    assert rows == [
+        ["-", "10", "submitted", "one"],
+        ["10", "all", "submitted", "two\\twith a tab"],
+        ["-", "all", "refused (it is not up)", "three"],
+    ]
+    told = ok("messages", team, "--agent", "agent-10", "--limit", "2", "--json", root=world.root.path).json
+    assert [one["message"] for one in told["messages"]] == ["two\twith a tab", "three"]
+    assert ok("messages", team, "--agent", "11", "--limit", "1", root=world.root.path).lines[0].endswith("three")
+    assert mas("messages", "nobody", root=world.root.path).code == 1
+
+
+def test_messages_are_followed_as_their_fates_change(world: Mas, team: str, wait_until: Wait, tmp_path: Path) -> None:
+    world.stop(team, grace=0)
+    send(world, "--session", team, "10", "hello")
+    out = tmp_path / "out"
+    with out.open("wb") as file:
+        words = [*PROGRAM, "messages", team, "--follow", "--json"]
+        following = subprocess.Popen(words, stdout=file, env=environment(world.root.path))
+    try:
+        wait_until(lambda: out.read_text().count("\n") == 1)
+        send(world, "--session", team, "11", "you too")
+        world.resume(team)
+        wait_until(lambda: '"submitted"' in out.read_text().rpartition("\n")[0].rpartition("\n")[2])
+    finally:
+        following.terminate()
+        assert following.wait(10) == 143
+    told = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [next(iter(one["fates"].values()))["outcome"] for one in told][:2] == ["queued", "queued"]
+    assert {one["message"] for one in told} == {"hello", "you too"}
+
+
+def test_a_message_whose_sender_was_cut_off_is_shown_as_such(world: Mas, team: str) -> None:
+
+    Mailbox(world.root, team).accept(Message("m", "", "", "all", ("10", "11"), "x"))
+    Mailbox(world.root, team).accept(Message("n", "", "", "all", ("10", "11"), "y"))
+    world.send(team, Address("10", "z"))
+    fates = [line.split("\t")[3] for line in ok("messages", team, root=world.root.path).lines]
+    cut_off = "10 unknown (its sender was cut off), 11 unsettled"
+    assert fates == [cut_off, cut_off, "submitted"]
+
+
+# --- bringing what waits ---
+
+
+def test_what_waits_can_be_brought_by_hand(world: Mas, team: str, wait_until: Wait) -> None:
+    world.stop(team, grace=0)
+    send(world, "--session", team, "10", "hello")
+    done = mas("deliver", team, "--timeout", "1s", root=world.root.path)
+    assert (done.code, done.err) == (1, "messages wait for 10\n")
+    world.resume(team)
+    got(world, team, "10", wait_until, "hello")
+    wait_until(lambda: mas("deliver", team, root=world.root.path).code == 0)
+    assert ok("deliver", team, root=world.root.path).out == ""

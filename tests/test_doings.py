@@ -1,0 +1,59 @@
+"""What agents in real panes are doing, and how one can tell."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import stubs
+import teams
+from roots import mas_of
+
+from mas import doings
+from mas.agents import Doing
+from mas.app import Mas
+from mas.messages import Address
+from mas.paths import Root
+from mas.reach import reach
+
+Wait = Callable[..., None]
+
+
+@pytest.fixture
+def mas(root: Root, tmux_socket: Path) -> Mas:
+    del tmux_socket
+    return mas_of(root)
+
+
+def state(mas: Mas, session_id: str, agent_id: str, command: str = "") -> str:
+    return str(doings.gather(mas, session_id, {agent_id: command})[agent_id])
+
+
+def test_each_agent_is_told_with_the_evidence(mas: Mas, tmux_socket: Path, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, ids=("10", "11", "12", "13"), profile="idle = '^>$'")
+    stubs.settled(mas, session_id, wait_until)
+    for agent_id, text in (("11", "/ask"), ("12", "/exit 4")):
+        mas.send(session_id, Address(agent_id, text))
+    teams.tmux(tmux_socket, "kill-pane", "-t", reach(mas, session_id).panes["13"])
+    wait_until(lambda: state(mas, session_id, "12") == "exited(4)")
+    wait_until(lambda: state(mas, session_id, "11") == "waiting")
+    assert doings.gather(mas, session_id, {}) == {
+        "10": Doing("idle", "its screen shows '>'"),
+        "11": Doing("waiting", "its screen shows 'May I?'"),
+        "12": Doing("exited", "its wrapper recorded exit code 4", 4),
+        "13": Doing("missing", "tmux has no pane for it"),
+    }
+
+
+def test_a_screen_that_changes_and_a_program_that_runs_are_told_too(mas: Mas, wait_until: Wait) -> None:
+    busy = "sh -c 'while :; do date +%N; sleep 0.05; done'"
+    session_id = stubs.start(mas, program=busy, ids=("10",))
+    wait_until(lambda: stubs.screen(mas, session_id, "10").strip())
+    assert doings.gather(mas, session_id, {})["10"] == Doing("running", "its screen is changing")
+    mas.stop(session_id, grace=0)
+    assert state(mas, session_id, "10") == "missing"
+
+
+def test_what_runs_in_the_foreground_counts(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, program="sh -c 'echo up; exec cat'")
+    wait_until(lambda: "up" in stubs.screen(mas, session_id, "10"))
+    assert doings.gather(mas, session_id, {"10": "cat"})["10"] == Doing("running", "its process runs (cat)")
