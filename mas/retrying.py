@@ -49,7 +49,7 @@ def retry(
 def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> StartPlan:
     """The start of a child, as that of any team, but with the parent's team and workspace for a template."""
     place, session_id = working_directory(parent, mas.root), parent["session_id"]
-    found = {name: trees.survey(place / name) for name in _COPIED if (place / name).is_dir()}
+    found = {name: trees.survey(place / name, trees.WORKSPACE) for name in _COPIED if (place / name).is_dir()}
     planning.check_room(mas, sum(tree.bytes for tree in found.values()), sum(tree.entries for tree in found.values()))
     config = planning.stored_config(mas, session_id)
     wanted = Wanted(*planning.stored_team(mas, session_id), config)

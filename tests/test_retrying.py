@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,18 @@ def test_the_team_of_a_child_is_brought_up_where_that_is_wanted(mas: Mas, tmux_s
     assert [*roots.violations(mas, tmux_socket)] == []
 
 
+def test_a_child_has_the_links_that_agents_made_and_not_their_pipes(mas: Mas) -> None:
+    """A workspace in use holds what no template may: dependencies are full of links."""
+    parent = roots.start(mas, team=False)
+    home = parent.workspace / "unit" / "10"
+    (home / "link").symlink_to("README.md")
+    os.mkfifo(home / "pipe")
+    child = retrying.retry(mas, parent.session.session_id, manager=mas.manager)
+    copied = mas.root.session(child.session_id).unit / "10"
+    assert (copied / "link").readlink() == Path("README.md")
+    assert not (copied / "pipe").exists()
+
+
 def test_a_child_of_a_checkpoint_has_its_record(mas: Mas) -> None:
     parent = mas.manager.create_session("first")
     mas.manager.save_checkpoint(parent.session_id)
@@ -60,10 +74,11 @@ def test_a_child_of_a_checkpoint_has_its_record(mas: Mas) -> None:
 def test_a_child_that_cannot_be_made_leaves_nothing(mas: Mas, tmux_socket: Path) -> None:
     parent = roots.start(mas).session.session_id
     paths = mas.root.session(parent)
-    (paths.unit / "10" / "link").symlink_to("/etc")
-    with pytest.raises(MasError, match="link"):
+    deep = paths.unit / "10" / "/".join("d" * 250)
+    deep.mkdir(parents=True)
+    with pytest.raises(MasError, match="below more than 200 directories"):
         retrying.retry(mas, parent, manager=mas.manager)
-    (paths.unit / "10" / "link").unlink()
+    shutil.rmtree(paths.unit / "10" / "d")
     paths.config.unlink()
     with pytest.raises(NotFoundError, match="json is missing"):
         retrying.retry(mas, parent, manager=mas.manager)
