@@ -15,9 +15,14 @@ from mas.starting import Started, StartOptions
 def project(root: Root, environ: Mapping[str, str] | None = None, masrc: str = "") -> Mas:
     """A root with ``unit/`` and ``workflows/`` of its own, seen from its own directory."""
     roots.make_template(root)
-    workspace.lay_out(workspace.find_template("duo", root), root)
     if masrc:
         (root.path / ".masrc").write_text(masrc)
+    return share(root, environ)
+
+
+def share(root: Root, environ: Mapping[str, str] | None = None) -> Mas:
+    """The same of a root that has the small template already."""
+    workspace.lay_out(workspace.find_template("duo", root), root)
     return seen_from(root.path, root, environ)
 
 

@@ -14,6 +14,7 @@ from mas.errors import AmbiguousError, NotFoundError, UnknownStateError
 from mas.paths import Root
 
 Wait = Callable[..., None]
+pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture
@@ -62,49 +63,44 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[roots.Fake
 # --- the environment ---
 
 
-def test_the_environment_names_one_of_several(root: Root, place: Path) -> None:
+def test_the_environment_names_one_of_several(root: Root) -> None:
     (one, name), (two, _) = up(root), up(root)
-    assert place
     assert asked(root, MAS_SESSION_NAME=name).resolve() == one
     assert asked(root, MAS_SESSION_ID=two).resolve() == two
     assert asked(root, MAS_SESSION_ID=one, MAS_SESSION_NAME=name).resolve() == one
 
 
-def test_where_both_differ_the_name_counts_as_long_as_it_is_one(root: Root, place: Path) -> None:
+def test_where_both_differ_the_name_counts_as_long_as_it_is_one(root: Root) -> None:
     (one, name), (two, _) = up(root), up(root)
-    assert place
     assert asked(root, MAS_SESSION_NAME=name, MAS_SESSION_ID=two).resolve() == one
     assert asked(root, MAS_SESSION_NAME="mas-gone", MAS_SESSION_ID=two).resolve() == two
 
 
-def test_the_environment_names_whole_or_not_at_all(root: Root, place: Path) -> None:
+def test_the_environment_names_whole_or_not_at_all(root: Root) -> None:
     one, name = up(root)
-    assert place
     for environ in ({"MAS_SESSION_ID": one[:8]}, {"MAS_SESSION_NAME": name[:-1]}, {"MAS_SESSION_NAME": one}):
         with pytest.raises(NotFoundError, match="is set, but there is no session") as refused:
             asked(root, **environ).resolve()
-        assert refused.value.hint == f"name a session, or: unset {[*environ][0]}"
+        assert refused.value.hint == f"name a session, or: unset {next(iter(environ))}"
 
 
-def test_a_session_that_is_down_may_be_named_by_the_environment(root: Root, place: Path) -> None:
+def test_a_session_that_is_down_may_be_named_by_the_environment(root: Root) -> None:
     one, name = up(root)
     up(root)
-    assert place
     roots.mas_of(root).stop(one, grace=0)
     assert asked(root, MAS_SESSION_NAME=name).resolve() == one
     assert asked(root, MAS_SESSION_ID=one).resolve() == one
 
 
-def test_panes_of_ours_are_answered_without_asking_tmux(root: Root, place: Path, fake: roots.FakeTmux) -> None:
+def test_panes_of_ours_are_answered_without_asking_tmux(root: Root, fake: roots.FakeTmux) -> None:
     one, name = up(root)
-    assert place
     unreachable(fake)
     assert asked(root, MAS_SESSION_ID=one, MAS_SESSION_NAME=name).resolve() == one
     assert fake.counted() == 0
 
 
-def test_a_name_that_two_had_means_the_one_that_is_up(root: Root, tmux_socket: Path) -> None:
-    mas = projects.project(root)
+def test_a_name_that_two_had_means_the_one_that_is_up(root: Root) -> None:
+    mas = projects.share(root)
     first = projects.start(mas).session.session_id
     mas.manager.transition_state(first, "failed")
     mas.stop(first, grace=0)
@@ -115,12 +111,10 @@ def test_a_name_that_two_had_means_the_one_that_is_up(root: Root, tmux_socket: P
     with pytest.raises(AmbiguousError, match="2 sessions were called mas-tmux") as refused:
         asked(root, MAS_SESSION_NAME="mas-tmux").resolve()
     assert len(refused.value.candidates) == 2
-    assert tmux_socket
 
 
-def test_the_environment_may_name_one_that_nobody_registered(root: Root, place: Path, tmux_socket: Path) -> None:
+def test_the_environment_may_name_one_that_nobody_registered(root: Root, tmux_socket: Path) -> None:
     projects.old_team(tmux_socket)
-    assert place
     found = meaning.meant(asked(root, MAS_SESSION_NAME="mas-tmux"))
     assert found.stray is not None
     assert (found.session_id, found.stray.name) == ("", "mas-tmux")
@@ -140,33 +134,29 @@ def test_the_session_we_are_in_comes_before_others(root: Root, place: Path, tmux
         assert asked(root, TMUX=f"{tmux_socket},1,99", TMUX_PANE=pane).resolve() == mine
 
 
-def test_where_a_pane_is_now_is_asked_for(root: Root, place: Path, tmux_socket: Path) -> None:
+def test_where_a_pane_is_now_is_asked_for(root: Root, tmux_socket: Path) -> None:
     (_, name), (two, other) = up(root), up(root)
-    assert place
     pane = pane_of(tmux_socket, name)
     roots.tmux(tmux_socket, "move-pane", "-d", "-s", pane, "-t", f"={other}:")
     assert asked(root, TMUX=f"{tmux_socket},1,1", TMUX_PANE=pane).resolve() == two
 
 
-def test_without_a_pane_the_session_of_the_variable_counts(root: Root, place: Path, tmux_socket: Path) -> None:
+def test_without_a_pane_the_session_of_the_variable_counts(root: Root, tmux_socket: Path) -> None:
     (_, _), (two, other) = up(root), up(root)
-    assert place
     number = roots.tmux(tmux_socket, "display-message", "-p", "-t", f"={other}:", "#{session_id}")[0][1:]
     assert asked(root, TMUX=f"{tmux_socket},1,{number}", TMUX_PANE="%1; kill-server").resolve() == two
 
 
-def test_the_server_we_are_in_is_asked(root: Root, place: Path, elsewhere: Path) -> None:
+def test_the_server_we_are_in_is_asked(root: Root, elsewhere: Path) -> None:
     up(root)
     there = asked(root, MAS_TMUX_SOCKET=str(elsewhere))
     three = roots.start(there)
-    assert place
     pane = pane_of(elsewhere, three.tmux_name)
     assert asked(root, TMUX=f"{elsewhere},1,0", TMUX_PANE=pane).resolve() == three.session.session_id
 
 
-def test_a_foreign_terminal_is_no_session(root: Root, place: Path, tmux_socket: Path, elsewhere: Path) -> None:
+def test_a_foreign_terminal_is_no_session(root: Root, tmux_socket: Path, elsewhere: Path) -> None:
     one, _ = up(root)
-    assert place
     roots.tmux(elsewhere, "-f", os.devnull, "new-session", "-d", "-s", "mine", "cat")
     for socket, pane in (
         (elsewhere, pane_of(elsewhere, "mine")),
@@ -177,12 +167,11 @@ def test_a_foreign_terminal_is_no_session(root: Root, place: Path, tmux_socket: 
         assert asked(root, TMUX=f"{socket},1,0", TMUX_PANE=pane).resolve() == one
 
 
-def test_a_terminal_of_another_root_is_none_of_ours(root: Root, place: Path, tmux_socket: Path, tmp_path: Path) -> None:
+def test_a_terminal_of_another_root_is_none_of_ours(root: Root, tmux_socket: Path, tmp_path: Path) -> None:
     one, _ = up(root)
     other = Root(tmp_path / "another root")
     roots.make_template(other)
     theirs = roots.start(roots.mas_of(other))
-    assert place
     pane = pane_of(tmux_socket, theirs.tmux_name)
     assert asked(root, TMUX=f"{tmux_socket},1,0", TMUX_PANE=pane).resolve() == one
 
@@ -227,11 +216,8 @@ def test_a_note_may_name_one_that_nobody_registered(root: Root, place: Path, tmu
 # --- the others ---
 
 
-def test_the_one_that_is_looked_at_comes_before_the_others(
-    root: Root, place: Path, tmux_socket: Path, wait_until: Wait
-) -> None:
+def test_the_one_that_is_looked_at_comes_before_the_others(root: Root, tmux_socket: Path, wait_until: Wait) -> None:
     (one, name), (_, other) = up(root), up(root)
-    assert place
     for called, number in ((name, 1), (other, 2)):
         attach = f"TMUX= TERM=screen exec tmux -S '{tmux_socket}' attach -t '={called}'"
         roots.tmux(tmux_socket, "new-session", "-d", "-s", f"viewer{number}", "sh", "-c", attach)
@@ -244,10 +230,9 @@ def test_the_one_that_is_looked_at_comes_before_the_others(
         asked(root).resolve()
 
 
-def test_the_only_one_is_meant_and_of_several_none(root: Root, place: Path, tmux_socket: Path) -> None:
+def test_the_only_one_is_meant_and_of_several_none(root: Root, tmux_socket: Path) -> None:
     one, _ = up(root)
     projects.old_team(tmux_socket)
-    assert place
     assert asked(root).resolve() == one
     two, _ = up(root)
     with pytest.raises(AmbiguousError, match="2 sessions are active") as refused:
@@ -255,9 +240,8 @@ def test_the_only_one_is_meant_and_of_several_none(root: Root, place: Path, tmux
     assert {text[:8] for text in refused.value.candidates} == {one[:8], two[:8]}
 
 
-def test_where_none_is_up_what_to_type_is_said(root: Root, place: Path, tmux_socket: Path) -> None:
+def test_where_none_is_up_what_to_type_is_said(root: Root, tmux_socket: Path) -> None:
     one, _ = up(root)
-    assert place
     roots.mas_of(root).stop(one, grace=0)
     with pytest.raises(NotFoundError, match="no session is active") as refused:
         asked(root).resolve()
