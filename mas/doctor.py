@@ -71,7 +71,7 @@ def _refuse_mass_loss(mas: "Mas", view: Inspection, found: Iterable[Finding], *,
 
 
 def _mend_index(mas: "Mas", view: Inspection) -> Findings:
-    return {one: mending.carry_out(mas, one) for one in view.index()}
+    return {one: mending.carry_out(mas, one) for one in view.index() if one.action}
 
 
 def _mend_one(view: Inspection, first: Sequence[Finding], *, lossy: bool) -> Findings:

@@ -167,10 +167,11 @@ class FileStorage:
         source = self.root.session(session_id).directory
         with self._open(session_id):
             directories.make_directory(self.root.trash)
-        number = 0
-        while os.path.lexists(target := self.root.trash / f"{session_id}.{number}"):
-            number += 1
-        directories.move(source, target)
+        with files.directory(self.root.trash):
+            number = 0
+            while os.path.lexists(target := self.root.trash / f"{session_id}.{number}"):
+                number += 1
+            directories.move(source, target)
         return target
 
     def erase(self, session_id: str, discarded: Path) -> None:

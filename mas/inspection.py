@@ -57,9 +57,9 @@ class Inspection:
 
     def ids(self) -> list[str]:
         """Every id that anything here speaks of, in order."""
-        names = {*_names(self.root.sessions), *_names(self.root.staging)}
-        names |= {name.rpartition(".")[0] for name in _names(self.root.trash)}
-        names |= {name.removesuffix(".lock") for name in _names(self.root.locks)} - self._own_locks()
+        names = {*_names(self.root.sessions), *_own_names(self.root.staging)}
+        names |= {name.rpartition(".")[0] for name in _own_names(self.root.trash)}
+        names |= {name.removesuffix(".lock") for name in _own_names(self.root.locks)} - self._own_locks()
         shown = {name for name in names if name and not name.startswith(".")}
         return sorted(shown | set(self.rows) | set(self._teams_of(self.mas.server) or {}))
 
@@ -69,7 +69,10 @@ class Inspection:
     # --- findings ---
 
     def index(self) -> Iterator[Finding]:
-        """What is wrong with the index as a whole."""
+        """What is wrong with the index, and with what all sessions share."""
+        for place in (self.root.locks, self.root.staging, self.root.trash):
+            if place.is_symlink():
+                yield Finding(INDEX, "redirected", f"{place.name} is a link, and no link is followed; move it away")
         if self.root.maestro:
             return
         if not self._index.sound and (self.mas.storage.list() or self.root.index.exists()):
@@ -101,8 +104,8 @@ class Inspection:
         base = Seen(
             session_id,
             row=self.rows.get(session_id),
-            staged=is_session_id(session_id) and os.path.lexists(self.root.staging / session_id),
-            discarded=tuple(name for name in _names(self.root.trash) if name.rpartition(".")[0] == session_id),
+            staged=is_session_id(session_id) and session_id in _own_names(self.root.staging),
+            discarded=tuple(name for name in _own_names(self.root.trash) if name.rpartition(".")[0] == session_id),
             lock_file=os.path.lexists(self.root.lock(session_id)),
             maestro=self.root.maestro,
         )
@@ -215,6 +218,11 @@ def _names(place: Path) -> list[str]:
     with suppress(FileNotFoundError, NotADirectoryError):
         return sorted(os.listdir(place))  # noqa: PTH208  names are all we want
     return []
+
+
+def _own_names(place: Path) -> list[str]:
+    """What is in a directory from which things are erased, so it has to be ours: nothing, where it is a link."""
+    return [] if place.is_symlink() else _names(place)
 
 
 def left_over(place: Path) -> list[Path]:

@@ -27,14 +27,16 @@ def carry_out(mas: "Mas", finding: Finding) -> str:
 
 
 def _erase_staged(mas: "Mas", session_id: str) -> None:
-    remove_tree(mas.root.staged(session_id).directory)
+    with files.directory(mas.root.staging):
+        remove_tree(mas.root.staged(session_id).directory)
 
 
 def _erase_discarded(mas: "Mas", session_id: str) -> None:
     if not mas.storage.has(session_id):
         mas.projections.forget(session_id)
-    for place in sorted(mas.root.trash.glob(f"{session_id}.*")):
-        remove_tree(place)
+    with files.directory(mas.root.trash):
+        for place in sorted(mas.root.trash.glob(f"{session_id}.*")):
+            remove_tree(place)
 
 
 def _drop_row(mas: "Mas", session_id: str) -> None:

@@ -417,3 +417,11 @@ def test_a_deletion_killed_anywhere_deleted_or_did_not(tmp_path: Path) -> None:
         assert storage.list() in ([OTHER_ID], [ID, OTHER_ID], [OTHER_ID, ID])
         assert storage.examine(OTHER_ID).damage == ""
     assert seen == {False, True}
+
+
+def test_a_session_is_not_removed_through_a_link(storage: FileStorage, tmp_path: Path) -> None:
+    storage.create(first(), time(0))
+    storage.root.trash.symlink_to(tmp_path)
+    with storage.lock(ID), pytest.raises(DamagedError, match=r"\.trash' is not a directory of its own"):
+        storage.discard(ID)
+    assert storage.has(ID)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import roots
 
+from mas import doctor
 from mas.app import Mas
 from mas.inspection import Inspection, left_over
 from mas.paths import Root
@@ -86,3 +87,19 @@ def test_a_root_that_was_moved_is_one(mas: Mas, tmp_path: Path) -> None:
     session_id = roots.start(mas, team=False).session.session_id
     moved = roots.mas_of(Root(mas.root.path.rename(tmp_path / "moved")))
     assert [one.problem for one in Inspection(moved).plan(session_id)] == ["row"]
+
+
+@pytest.mark.parametrize("name", [".staging", ".trash", ".locks"])
+def test_nothing_is_erased_through_a_link(mas: Mas, tmp_path: Path, name: str) -> None:
+    """A link in place of a directory that mas empties is a finding, and what it leads to stays."""
+    elsewhere = tmp_path / "elsewhere"
+    for entry in (ID, f"{ID}.0"):
+        (elsewhere / entry).mkdir(parents=True)
+    (elsewhere / f"{ID}.lock").touch()
+    mas.root.sessions.mkdir(parents=True, exist_ok=True)
+    (mas.root.sessions / name).symlink_to(elsewhere)
+    report = doctor.mend(mas)
+    assert [(one.problem, one.text) for one in report.remaining] == [
+        ("redirected", f"{name} is a link, and no link is followed; move it away")
+    ]
+    assert {path.name for path in elsewhere.iterdir()} >= {ID, f"{ID}.0", f"{ID}.lock"}
