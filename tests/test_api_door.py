@@ -136,30 +136,30 @@ def test_only_the_legal_class_of_all_requests_passes(served: Served) -> None:
     assert check_matrix(served, cases) == 3 * len(METHODS)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"nonsense\r\n\r\n",
-        b"GET /sessions HTTP/1.1\nHost: {host}\n\n",
-        b"GET /sessions HTTP/1.1\r\nHost: {host}\r\n folded: x\r\n\r\n",
-        b"GET /sessions HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n",
-        b"GET /sessions HTTP/1.1\r\n\r\n",
-        b"GET http://{host}/sessions HTTP/1.1\r\nHost: {host}\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: {host}\r\n\r\n",
-        REQUEST + b"X: " + b"x" * 20_000 + b"\r\n\r\n",
-        REQUEST + b"Content-Length: -1\r\n\r\n",
-        REQUEST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        REQUEST + b"Content-Length: 99999999999999999999\r\n\r\n",
-        REQUEST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        REQUEST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
-        REQUEST + b"Name\0: x\r\n\r\n",
-    ],
-)
-def test_what_is_no_clear_request_is_refused(served: Served, text: bytes) -> None:
-    with Raw(served) as raw:
-        status, headers, body = raw.ask(text)
-        assert (status, headers[b"content-type"]) == (400, b"application/json")
-        assert body["code"] == "bad_request"
+NO_REQUESTS = [
+    b"nonsense\r\n\r\n",
+    b"GET /sessions HTTP/1.1\nHost: {host}\n\n",
+    b"GET /sessions HTTP/1.1\r\nHost: {host}\r\n folded: x\r\n\r\n",
+    b"GET /sessions HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n",
+    b"GET /sessions HTTP/1.1\r\n\r\n",
+    b"GET http://{host}/sessions HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    REQUEST + b"X: " + b"x" * 20_000 + b"\r\n\r\n",
+    REQUEST + b"Content-Length: -1\r\n\r\n",
+    REQUEST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    REQUEST + b"Content-Length: 99999999999999999999\r\n\r\n",
+    REQUEST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    REQUEST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+    REQUEST + b"Name\0: x\r\n\r\n",
+]
+
+
+def test_what_is_no_clear_request_is_refused(served: Served) -> None:
+    for text in NO_REQUESTS:
+        with Raw(served) as raw:
+            status, headers, body = raw.ask(text)
+            assert (status, headers[b"content-type"]) == (400, b"application/json"), text
+            assert body["code"] == "bad_request"
 
 
 def test_a_second_request_in_one_piece_is_looked_at_as_closely(served: Served) -> None:

@@ -115,9 +115,9 @@ def test_a_stream_goes_on_where_it_was_cut_off(served: Served, wait_until: Wait)
         one.close()
 
 
-@pytest.mark.parametrize("number", ["x", "-1", "", "1.5", "9" * 16, "0x1"])
-def test_a_place_to_go_on_from_is_a_number(served: Served, number: str) -> None:
-    served.refused("GET", f"{PATH}/events", headers=STREAM | {"Last-Event-ID": number}, status=400)
+def test_a_place_to_go_on_from_is_a_number(served: Served) -> None:
+    for number in ("x", "-1", "", "1.5", "9" * 16, "0x1"):
+        served.refused("GET", f"{PATH}/events", headers=STREAM | {"Last-Event-ID": number}, status=400)
 
 
 def test_a_stream_of_nothing_is_not_found(served: Served) -> None:

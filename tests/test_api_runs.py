@@ -34,25 +34,23 @@ PAIR = {"sessionMode": "isolated", "template": "pair", "profile": "stub"}
 UNITS = [{"unitId": 1, "manager": {"id": "10", "prompt": "Write."}, "workers": [{"id": "11", "prompt": "Read."}]}]
 
 
-@pytest.mark.parametrize(
-    ("config", "prompts"),
-    [
-        ({"agents": {"metaManager": {"id": "10", "prompt": "Begin."}}}, {"10": "Begin."}),
-        ({"agents": {"units": UNITS}}, {"10": "Write.", "11": "Read."}),
-        ({"metaManager": {"prompt": "Begin."}}, {"10": "Begin."}),
-        ({"agents": {"metaManager": {"prompt": "Begin."}}, "units": UNITS[:0]}, {"10": "Begin."}),
-        ({"units": UNITS}, {"10": "Write.", "11": "Read."}),
-        ({}, {}),
-    ],
-)
-def test_each_shape_of_a_configuration_is_understood_and_kept(
-    served: Served, config: dict[str, Any], prompts: dict[str, str]
-) -> None:
-    made = served.ok("POST", "/runs", json=PAIR | config, status=201)
-    kept = config_of(made)
-    assert {key: value for key, value in kept.items() if key != "mas"} == config
-    agents = [agent for unit in kept["mas"]["team"]["unit"] for agent in unit["agent"]]
-    assert {agent["id"]: agent["prompt"] for agent in agents if "prompt" in agent} == prompts
+SHAPES: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"agents": {"metaManager": {"id": "10", "prompt": "Begin."}}}, {"10": "Begin."}),
+    ({"agents": {"units": UNITS}}, {"10": "Write.", "11": "Read."}),
+    ({"metaManager": {"prompt": "Begin."}}, {"10": "Begin."}),
+    ({"agents": {"metaManager": {"prompt": "Begin."}}, "units": UNITS[:0]}, {"10": "Begin."}),
+    ({"units": UNITS}, {"10": "Write.", "11": "Read."}),
+    ({}, {}),
+]
+
+
+def test_each_shape_of_a_configuration_is_understood_and_kept(served: Served) -> None:
+    for config, prompts in SHAPES:
+        made = served.ok("POST", "/runs", json=PAIR | config, status=201)
+        kept = config_of(made)
+        assert {key: value for key, value in kept.items() if key != "mas"} == config
+        agents = [agent for unit in kept["mas"]["team"]["unit"] for agent in unit["agent"]]
+        assert {agent["id"]: agent["prompt"] for agent in agents if "prompt" in agent} == prompts
 
 
 def test_keys_that_nobody_knows_are_dropped(served: Served) -> None:
@@ -70,55 +68,48 @@ def test_label_request_and_id_are_taken_over(served: Served) -> None:
     assert (found["sessionId"], found["request"], found["profile"]) == (ID, "find things", "stub")
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"sessionMode": "other"}, "body.sessionMode"),
-        ({"sessionId": ID.upper()}, "body.sessionId"),
-        ({"sessionId": f"{ID}\n"}, "body.sessionId"),
-        ({"sessionId": f"../{ID}"}, "body.sessionId"),
-        ({"agents": []}, "body.agents"),
-        ({"agents": {"metaManager": {"id": "1"}}}, "body.agents.metaManager.id"),
-        ({"agents": {"metaManager": {"id": "00", "prompt": ""}}}, "body.agents.metaManager.prompt"),
-        ({"agents": {"units": {}}}, "body.agents.units"),
-        ({"agents": {"units": [{"unitId": 0}]}}, "body.agents.units.0.unitId"),
-        ({"label": 1}, "body.label"),
-        ({"template": ""}, "body.template"),
-    ],
-)
-def test_a_body_that_is_wrong_is_refused_with_the_place(served: Served, body: dict[str, Any], field: str) -> None:
-    found = served.refused("POST", "/runs", json=SOLO | body, status=400)
-    assert field in [one["field"] for one in found["details"]]
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"sessionMode": "other"}, "body.sessionMode"),
+    ({"sessionId": ID.upper()}, "body.sessionId"),
+    ({"sessionId": f"{ID}\n"}, "body.sessionId"),
+    ({"sessionId": f"../{ID}"}, "body.sessionId"),
+    ({"agents": []}, "body.agents"),
+    ({"agents": {"metaManager": {"id": "1"}}}, "body.agents.metaManager.id"),
+    ({"agents": {"metaManager": {"id": "00", "prompt": ""}}}, "body.agents.metaManager.prompt"),
+    ({"agents": {"units": {}}}, "body.agents.units"),
+    ({"agents": {"units": [{"unitId": 0}]}}, "body.agents.units.0.unitId"),
+    ({"label": 1}, "body.label"),
+    ({"template": ""}, "body.template"),
+]
+MEANINGLESS: list[dict[str, Any]] = [
+    {"template": "nothing"},
+    {"template": "../solo"},
+    {"profile": "nothing"},
+    {"label": "-x"},
+    {"label": "a\nb"},
+    {"agents": {"units": [{"manager": {"id": "14", "prompt": "x"}}]}},
+    {"agents": {"units": [{"manager": {"prompt": "x"}}]}},
+    {"agents": {"metaManager": {"id": "00", "prompt": "x\0"}}},
+    {"agents": {"metaManager": {"id": "00", "model": "--danger"}}},
+    {"request": "x" * 40_000},
+]
+NO_OBJECTS = [b"", b"{", b"[]", b"null", b'{"label":"a","label":"b"}', b'{"label":NaN}', b"\xff"]
+
+
+def test_a_body_that_is_wrong_is_refused_with_the_place(served: Served) -> None:
+    for body, field in WRONG:
+        found = served.refused("POST", "/runs", json=SOLO | body, status=400)
+        assert field in [one["field"] for one in found["details"]], body
+    for content in NO_OBJECTS:
+        answer = served.client.post("/runs", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, content
     assert served.ok("GET", "/sessions")["total"] == 0
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"template": "nothing"},
-        {"template": "../solo"},
-        {"profile": "nothing"},
-        {"label": "-x"},
-        {"label": "a\nb"},
-        {"agents": {"units": [{"manager": {"id": "14", "prompt": "x"}}]}},
-        {"agents": {"units": [{"manager": {"prompt": "x"}}]}},
-        {"agents": {"metaManager": {"id": "00", "prompt": "x\0"}}},
-        {"agents": {"metaManager": {"id": "00", "model": "--danger"}}},
-        {"request": "x" * 40_000},
-    ],
-)
-def test_a_value_that_means_nothing_is_refused_with_the_reason(served: Served, body: dict[str, Any]) -> None:
-    found = served.refused("POST", "/runs", json=SOLO | body, status=400)
-    assert found["error"]
+def test_a_value_that_means_nothing_is_refused_with_the_reason(served: Served) -> None:
+    for body in MEANINGLESS:
+        assert served.refused("POST", "/runs", json=SOLO | body, status=400)["error"], body
     assert served.ok("GET", "/sessions")["total"] == 0
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b'{"label":"a","label":"b"}', b'{"label":NaN}', b"\xff"]
-)
-def test_a_body_that_is_no_object_is_refused(served: Served, content: bytes) -> None:
-    answer = served.client.post("/runs", content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 400, answer.text
 
 
 def test_an_id_or_label_that_is_taken_is_a_conflict(served: Served) -> None:
@@ -186,11 +177,10 @@ def test_what_was_refused_may_be_asked_again_under_its_key(served: Served) -> No
     served.ok("POST", "/runs", json=SOLO | {"label": "search"}, headers=key, status=201)
 
 
-@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "\xe9"])
-def test_a_key_is_a_key(served: Served, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
-    answer = served.client.post("/runs", json=SOLO, headers=headers)  # type: ignore[arg-type]
-    assert answer.status_code == 400, answer.text
+def test_a_key_is_a_key(served: Served) -> None:
+    for key in (b"", b"a b", b"x" * 256, b"\xe9"):
+        answer = served.client.post("/runs", json=SOLO, headers=[(b"Idempotency-Key", key)])
+        assert answer.status_code == 400, key
 
 
 def begun(served: Served, session_id: str) -> None:

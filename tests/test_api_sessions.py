@@ -60,13 +60,11 @@ def test_a_list_is_filtered_by_status_and_mode(served: Served) -> None:
     assert served.ok("GET", "/sessions?mode=legacy")["total"] == 0
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["limit=0", "limit=101", "limit=x", "limit=", "offset=-1", "offset=1e9", "status=x", "status=", "mode=both"],
-)
-def test_a_query_that_is_wrong_is_refused_with_the_place(served: Served, query: str) -> None:
-    found = served.refused("GET", f"/sessions?{query}", status=400)
-    assert found["details"][0]["field"] == f"query.{query.partition('=')[0]}"
+def test_a_query_that_is_wrong_is_refused_with_the_place(served: Served) -> None:
+    wrong = "limit=0 limit=101 limit=x limit= offset=-1 offset=1e9 status=x status= mode=both"
+    for query in wrong.split():
+        found = served.refused("GET", f"/sessions?{query}", status=400)
+        assert found["details"][0]["field"] == f"query.{query.partition('=')[0]}"
 
 
 def test_a_tmux_session_that_nobody_registered_is_listed_and_can_be_connected_to(served: Served) -> None:

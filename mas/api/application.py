@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -33,13 +34,16 @@ _BUG = "a bug in mas; the server's log says more"
 
 
 class Api(FastAPI):
-    """The routes and how they are described; ``here`` is set by ``build``."""
+    """The routes; what they serve is put behind them by ``build``."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description, made once."""
-        if self.openapi_schema is None:
-            self.openapi_schema = describe(self)
-        return self.openapi_schema
+        """The description; it is the same for every server, and takes a while to make."""
+        return _description()
+
+
+@cache
+def _description() -> dict[str, Any]:
+    return describe(bare())
 
 
 def bare() -> Api:

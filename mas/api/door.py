@@ -133,7 +133,7 @@ def _check_exact(value: Any) -> None:
 
 
 async def _drain(head: Head, receive: Receive) -> None:
-    if not head.has_body or head.all(b"expect"):
+    if not _is_worth_it(head):
         return
     left = _DRAINED
     try:
@@ -145,6 +145,13 @@ async def _drain(head: Head, receive: Receive) -> None:
                     return
     except TimeoutError:
         return
+
+
+def _is_worth_it(head: Head) -> bool:
+    """Whether a body comes by itself, and will end."""
+    lengths = head.all(b"content-length")
+    bounded = not lengths or (lengths[0].isdigit() and len(lengths[0]) < 12 and int(lengths[0]) <= _DRAINED)
+    return head.has_body and bounded and not head.all(b"expect")
 
 
 async def respond(error: MasError, send: Send, *, close: bool = False) -> None:
