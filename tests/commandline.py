@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mas.app import Mas
+from mas.paths import Root
+from mas.planning import StartOptions
+from mas.session import SessionConfiguration
+
 PROGRAM = (sys.executable, "-P", "-m", "mas")
-WITHOUT_QUICK = (sys.executable, "-P", "-c", "import sys; from mas.cli import main; sys.exit(main(quick=False))")
 AGENT = ("--command", "cat -")
 """The options of a start whose agents wait and do nothing."""
 
@@ -61,15 +65,33 @@ def ok(*words: str | Path, root: Path | None = None, **others: Any) -> Done:
     return done
 
 
-def start(root: Path, *words: str) -> str:
-    """Start a team of one agent and return its id."""
-    given = words if "--template" in words else ("--template", "solo", *words)
-    return ok("start", "--isolated", "-q", *AGENT, *given, root=root).out.strip()
+def within(root: Path) -> Mas:
+    """What a call works with, for what a test needs to be there beforehand."""
+    return Mas(Root(root), os.environ, root.parent)
 
 
-def record(root: Path, *words: str) -> str:
-    """Make a record without a team and return its id."""
-    return ok("session", "create", "-q", *words, root=root).out.strip()
+def start(root: Path, **wanted: str) -> str:
+    """A team that is up, of one agent that waits unless more is wanted; returns its id."""
+    options = StartOptions(**{"template": "solo", "command": AGENT[1], **wanted})  # type: ignore[arg-type]
+    mas = within(root)
+    return mas.start(mas.plan(options)).session.session_id
+
+
+def record(root: Path, request: str = "", *, session_id: str | None = None, iterations: int = 3) -> str:
+    """A record without a team; returns its id."""
+    settings = SessionConfiguration(max_iterations=iterations)
+    return within(root).manager.create_session(request, settings, session_id=session_id).session_id
+
+
+def move(root: Path, session_id: str, *statuses: str) -> None:
+    """Move the work of a session from status to status."""
+    for status in statuses:
+        within(root).manager.transition_state(session_id, status)
+
+
+def document(root: Path, session_id: str) -> Any:
+    """The record of a session."""
+    return within(root).storage.read(session_id).document
 
 
 def fingerprint(place: Path) -> str:

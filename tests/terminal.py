@@ -2,19 +2,20 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from commandline import PROGRAM, environment
 
 PROMPT = "ready> "
+Wait = Callable[..., None]
 
 
 class Terminal:
     """One terminal. ``type`` a line, then look at the ``screen``."""
 
-    def __init__(self, directory: Path, env: Mapping[str, str], columns: int = 80) -> None:
+    def __init__(self, directory: Path, env: Mapping[str, str], wait: Wait, columns: int = 80) -> None:
+        self._wait = wait
         self._socket = directory / "terminal"
         shell = directory / "rc"
         program = " ".join(f"'{word}'" for word in PROGRAM)
@@ -22,7 +23,7 @@ class Terminal:
         given = {name: value for name, value in env.items() if name not in ("TMUX", "TMUX_PANE")}
         size = ("-x", str(columns), "-y", "50")
         subprocess.run(
-            ["tmux", "-u", "-f", os.devnull, "-S", self._socket, "new-session", "-d", *size, "-s", "t"]
+            ["tmux", "-u", "-f", os.devnull, "-S", str(self._socket), "new-session", "-d", *size, "-s", "t"]
             + [word for name, value in given.items() for word in ("-e", f"{name}={value}")]
             + ["bash", "--noprofile", "--rcfile", str(shell)],
             check=True,
@@ -51,11 +52,9 @@ class Terminal:
         self.wait(lambda: len(self.screen()) > 1 and self.screen()[-1] == PROMPT.rstrip())
         return self.screen(colours=colours)[1:-1]
 
-    def wait(self, predicate: Callable[[], object], timeout: float = 30) -> None:
+    def wait(self, predicate: Callable[[], object]) -> None:
         """Wait until the screen is as it should be."""
-        deadline = time.monotonic() + timeout
-        while not predicate():
-            assert time.monotonic() < deadline, "\n".join(self.screen())
+        self._wait(predicate, timeout=30, what=lambda: "\n".join(self.screen()))
 
     def close(self) -> None:
         """End it."""
@@ -68,6 +67,6 @@ class Terminal:
         return done.stdout
 
 
-def open_terminal(directory: Path, root: Path, columns: int = 80) -> Terminal:
+def open_terminal(directory: Path, root: Path, wait: Wait, columns: int = 80) -> Terminal:
     """A terminal whose shell works in a root."""
-    return Terminal(directory, environment(root, {"TERM": "screen-256color", "NO_COLOR": ""}), columns)
+    return Terminal(directory, environment(root, {"TERM": "screen-256color", "NO_COLOR": ""}), wait, columns)

@@ -34,7 +34,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
 
 
 def test_help_of_a_verb_can_be_asked_for_by_either_word() -> None:
-    assert ok("help", "stop").out == ok("stop", "-h").out
+    assert ok("help", "stop").out == ok("stop", "-f", "-h").out
     assert "statistics.total_tasks" in ok("session", "update", "--help").out
 
 
@@ -150,7 +150,7 @@ WRONG = [
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with one record, for calls that leave it as it is."""
     path = tmp_path_factory.mktemp("roots") / "a root"
-    record(path, "--id", ID)
+    record(path, session_id=ID)
     return path
 
 
@@ -170,7 +170,7 @@ def test_a_wrong_call_gets_one_line_and_touches_nothing(
 
 
 def test_a_program_that_asked_for_json_gets_the_error_as_json_too(root: Root) -> None:
-    first, second = (record(root.path, "--id", f"abcd000{digit}-0000-4000-8000-000000000000") for digit in "12")
+    first, second = (record(root.path, session_id=f"abcd000{digit}-0000-4000-8000-000000000000") for digit in "12")
     done = mas("show", "abcd", "--json", root=root.path)
     assert done.code == 1
     assert done.json == {
@@ -184,7 +184,7 @@ def test_a_program_that_asked_for_json_gets_the_error_as_json_too(root: Root) ->
 
 
 def test_an_ambiguous_name_among_others_removes_nothing(root: Root) -> None:
-    first, second = (record(root.path, "--id", f"abcd000{digit}-0000-4000-8000-000000000000") for digit in "12")
+    first, second = (record(root.path, session_id=f"abcd000{digit}-0000-4000-8000-000000000000") for digit in "12")
     before = fingerprint(root.path)
     done = mas("rm", first, "abcd", second, root=root.path)
     assert done.code == 1
@@ -205,3 +205,10 @@ def test_a_configuration_without_end_is_not_read_to_its_end(place: Path, tmp_pat
     done = mas("start", "--isolated", "--config", "long.json", root=place, cwd=tmp_path)
     assert (done.code, done.out) == (1, "")
     assert done.err == ("mas: the configuration 'long.json' is longer than 1 MiB; give long texts to agents as files\n")
+
+
+def test_what_is_left_alone_is_not_counted_as_mended(tmp_path: Path) -> None:
+    (tmp_path / "sessions" / "notes").mkdir(parents=True)
+    done = mas("doctor", "--fix", root=tmp_path)
+    assert (done.code, done.out) == (0, "notes\tforeign_directory\tno session has such a name; it is left alone\t\n")
+    assert done.err == "nothing that needs mending\n"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import AGENT, PROGRAM, environment, mas, ok, record, start
+from commandline import AGENT, PROGRAM, environment, mas, move, ok, record, start
 
 from mas.paths import Root
 
@@ -50,7 +50,7 @@ def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path, wait_until: Wai
     waiting = subprocess.Popen(words, env=environment(tmp_path), stderr=subprocess.PIPE)
     wait_until(lambda: is_waiting(waiting))
     waiting.send_signal(signal.SIGHUP)
-    ok("session", "transition", "-q", made, "planning", root=tmp_path)
+    move(tmp_path, made, "planning")
     ok("complete", "-q", made, root=tmp_path)
     assert waiting.wait(timeout=10) == 0
     assert waiting.stderr
@@ -62,11 +62,11 @@ def test_a_start_that_is_ended_at_any_moment_is_whole_or_leaves_nothing(root: Ro
     begun = time.monotonic()
     ok("rm", "--force", "-q", start(root.path), root=root.path)
     whole, undone = time.monotonic() - begun, 0
-    for step in range(12):
+    for step in range(6):
         number, code, said = SIGNALS[step % 3]
         starting = begin("start", "--isolated", "-q", *AGENT, root=root.path)
         try:
-            starting.wait(timeout=whole * (step + 1) / 12)
+            starting.wait(timeout=whole * (step + 1) / 6)
         except subprocess.TimeoutExpired:
             starting.send_signal(number)
         out, err = starting.communicate(timeout=30)
@@ -98,7 +98,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, wait_until: Wait) -
     assert following.stdout.readline().endswith(b"created\t\n")
     following.stdout.close()
     wait_until(lambda: is_waiting(following))
-    ok("session", "transition", "-q", made, "planning", root=tmp_path)
+    move(tmp_path, made, "planning")
     assert following.wait(timeout=10) == 141
     assert following.stderr
     assert following.stderr.read() == b""

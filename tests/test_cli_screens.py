@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commandline import ok, record, start
+from commandline import PROGRAM, move, record, start
 from teams import tmux
-from terminal import Terminal, open_terminal
+from terminal import Terminal, Wait, open_terminal
 
 from mas import render
 from mas.paths import Root
@@ -21,9 +21,9 @@ def place(root: Root, tmux_socket: Path) -> Path:
 
 
 @pytest.fixture
-def terminal(place: Path, tmux_socket: Path) -> Iterator[Terminal]:
+def terminal(place: Path, tmux_socket: Path, wait_until: Wait) -> Iterator[Terminal]:
     """A terminal beside the server with the teams."""
-    opened = open_terminal(tmux_socket.parent, place)
+    opened = open_terminal(tmux_socket.parent, place, wait_until)
     yield opened
     opened.close()
 
@@ -36,9 +36,9 @@ def shape(lines: list[str], made: str) -> list[str]:
 
 def test_a_list_does_not_wrap(terminal: Terminal, place: Path) -> None:
     assert "no sessions in" in terminal.run("mas list")[0]
-    made = start(place, "--label", "a label that is rather long for a table")
-    ok("session", "transition", "-q", made, "planning", root=place)
-    ok("session", "transition", "-q", made, "generating_tasks", root=place)
+    made = start(place, label="a label that is rather long for a table")
+    move(place, made, "planning")
+    move(place, made, "generating_tasks")
     record(place)
     shown = terminal.run("mas list")
     assert len(shown) == 5
@@ -48,9 +48,9 @@ def test_a_list_does_not_wrap(terminal: Terminal, place: Path) -> None:
     assert shown[3:] == ["", "2 sessions, 1 active"]
 
 
-def test_a_list_on_a_wide_terminal_shows_everything(place: Path, tmux_socket: Path) -> None:
-    made = start(place, "--label", "checkout")
-    wide = open_terminal(tmux_socket.parent, place, columns=150)
+def test_a_list_on_a_wide_terminal_shows_everything(place: Path, tmux_socket: Path, wait_until: Wait) -> None:
+    made = start(place, label="checkout")
+    wide = open_terminal(tmux_socket.parent, place, wait_until, columns=150)
     try:
         row = wide.run("mas list")[1]
     finally:
@@ -60,7 +60,7 @@ def test_a_list_on_a_wide_terminal_shows_everything(place: Path, tmux_socket: Pa
 
 
 def test_a_session_on_a_screen(terminal: Terminal, place: Path) -> None:
-    made = start(place, "--template", "pair", "--request", "Build " * 20 + "it")
+    made = start(place, template="pair", request="Build " * 20 + "it")
     assert shape(terminal.run(f"mas show {made[:8]}"), made) == [
         "12345678: active, initializing",
         "",
@@ -114,22 +114,18 @@ def test_colours_tell_words_apart_and_can_be_switched_off(terminal: Terminal, pl
 
 def test_nothing_that_was_stored_commands_the_terminal(terminal: Terminal, place: Path) -> None:
     """A request and an agent's directory may hold anything."""
-    made = record(place, "--request", "before\x1b]0;evil\x07\x1b[2Jafter\u202e")
+    made = record(place, request="before\x1b]0;evil\x07\x1b[2Jafter\u202e")
     for line in (f"mas show {made}", f"mas session get {made}", "mas session list", f"mas list; mas events {made}"):
         assert terminal.run(line)
     assert "before\\x1b]0;evil\\x07\\x1b[2Jafter\\u202e" in "\n".join(terminal.run(f"mas show {made}"))
 
 
 def test_a_terminal_goes_to_a_session_and_comes_back(terminal: Terminal, place: Path, tmux_socket: Path) -> None:
-    start(place, "--template", "pair")
+    start(place, template="pair")
     terminal.type("mas attach -a 11")
     terminal.wait(lambda: tmux(tmux_socket, "list-clients"))
     assert tmux(tmux_socket, "display-message", "-p", "#{@mas_agent}") == "11"
-    shown = ok("list", root=place)
-    assert shown.lines
-    tmux(tmux_socket, "detach-client", "-a") if False else tmux(
-        tmux_socket, "detach-client", "-s", f"={names(tmux_socket)[0]}"
-    )
+    tmux(tmux_socket, "detach-client", "-s", f"={names(tmux_socket)[0]}")
     terminal.wait(lambda: terminal.screen()[-1].startswith("ready>"))
 
 
@@ -137,25 +133,18 @@ def names(socket: Path) -> list[str]:
     return tmux(socket, "list-sessions", "-F", "#{session_name}").splitlines()
 
 
-def test_inside_tmux_the_terminal_switches(place: Path, tmux_socket: Path, tmp_path: Path) -> None:
+def test_inside_tmux_the_terminal_switches(place: Path, tmux_socket: Path, tmp_path: Path, wait_until: Wait) -> None:
     """From a session of the same server, which gets no second tmux inside its own."""
     first, second = start(place), start(place)
-    outer = open_terminal(tmp_path, place)
+    outer = open_terminal(tmp_path, place, wait_until)
     try:
         outer.type(f"mas attach {first[:8]}")
         outer.wait(lambda: tmux(tmux_socket, "list-clients"))
         pane = tmux(tmux_socket, "new-window", "-P", "-F", "#{pane_id}", "-t", f"=mas-{first[:8]}:", "sh")
-        program = " ".join(ok_words())
-        tmux(tmux_socket, "send-keys", "-t", pane, f"{program} attach {second[:8]}", "Enter")
+        tmux(tmux_socket, "send-keys", "-t", pane, f"{' '.join(PROGRAM)} attach {second[:8]}", "Enter")
         outer.wait(lambda: tmux(tmux_socket, "list-clients", "-F", "#{session_name}") == f"mas-{second[:8]}")
     finally:
         outer.close()
-
-
-def ok_words() -> list[str]:
-    from commandline import PROGRAM
-
-    return [*PROGRAM]
 
 
 def test_a_start_may_go_there_at_once(terminal: Terminal, place: Path, tmux_socket: Path) -> None:
@@ -165,7 +154,7 @@ def test_a_start_may_go_there_at_once(terminal: Terminal, place: Path, tmux_sock
 
 
 def clients(socket: Path) -> str:
-    words = ["tmux", "-S", socket, "list-clients", "-F", "#{session_name}"]
+    words = ["tmux", "-S", str(socket), "list-clients", "-F", "#{session_name}"]
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout
 
 
@@ -186,7 +175,7 @@ def test_help_fits_the_terminal(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("verb", ["agents", "progress", "templates show pair", "templates list", "session list"])
 def test_other_tables_fit_the_terminal(terminal: Terminal, place: Path, verb: str) -> None:
-    made = start(place, "--template", "pair", "--request", "Build the whole thing " * 5)
+    made = start(place, template="pair", request="Build the whole thing " * 5)
     shown = terminal.run(f"mas {verb} {made[:8] if verb in ('agents', 'progress') else ''}")
     assert max(len(line) for line in shown) <= 80
     assert len(shown) > 1

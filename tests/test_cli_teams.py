@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import AGENT, PROGRAM, fingerprint, mas, ok, record, start
+from commandline import AGENT, PROGRAM, fingerprint, mas, move, ok, record, start
 from teams import tmux
 
 from mas.paths import Root
@@ -73,7 +73,7 @@ def test_the_id_to_create_may_be_given(
 
 
 def test_an_id_that_exists_is_drawn_anew_from_the_environment_and_refused_as_an_option(place: Path) -> None:
-    record(place, "--id", ID)
+    record(place, session_id=ID)
     assert (
         ok("start", "--isolated", "-q", "--template", "solo", *AGENT, root=place, env={"MAS_SESSION_ID": ID}).out != ID
     )
@@ -139,8 +139,8 @@ def test_the_mode_may_be_set_once_for_all(place: Path, where: str) -> None:
 
 
 def test_a_session_is_shown(place: Path) -> None:
-    made = start(place, "--template", "pair", "--label", "checkout", "--request", "Build the\nwhole thing")
-    ok("session", "transition", "-q", made, "planning", root=place)
+    made = start(place, template="pair", label="checkout", request="Build the\nwhole thing")
+    move(place, made, "planning")
     shown = ok("show", "checkout", root=place)
     assert shown.lines[:5] == [
         "checkout: active, planning",
@@ -160,7 +160,7 @@ def test_a_session_is_shown(place: Path) -> None:
 def test_a_session_is_shown_to_programs(tmux_socket: Path, repo: Path) -> None:
     del tmux_socket
     root = repo
-    made = start(root, "--template", "pair")
+    made = start(root, template="pair")
     told = ok("show", made, "--json", root=root).json
     assert (told["sessionId"], told["status"], told["lifecycle"]) == (made, "active", "initializing")
     assert told["gitContext"]["branch"] == "main"
@@ -205,7 +205,7 @@ def test_a_record_without_a_team_has_no_agents(place: Path) -> None:
 
 def test_a_workspace_that_is_missing_is_an_error_with_a_remedy(place: Path) -> None:
     made = start(place)
-    ok("stop", made, root=place)
+    ok("stop", "-f", made, root=place)
     (place / "sessions" / made).rename(place / "elsewhere")
     assert ok("list", "-a", root=place).lines[0].split("\t")[1] == "error"
     shown = ok("show", made, root=place)
@@ -247,30 +247,30 @@ def test_going_to_a_session_needs_a_terminal(place: Path, tmux_socket: Path) -> 
 
 
 def test_teams_are_stopped_and_brought_back(place: Path) -> None:
-    first, second = start(place), start(place, "--label", "second")
-    assert ok("stop", first, "second", root=place).err == f"{first[:8]} is stopped\n{second[:8]} is stopped\n"
-    assert ok("stop", first, root=place).err == f"{first[:8]} was stopped already\n"
+    first, second = start(place), start(place, label="second")
+    assert ok("stop", "-f", first, "second", root=place).err == f"{first[:8]} is stopped\n{second[:8]} is stopped\n"
+    assert ok("stop", "-f", first, root=place).err == f"{first[:8]} was stopped already\n"
     assert ok("list", "--active", "-q", root=place).out == ""
     done = ok("resume", "second", root=place)
     assert done.lines[0] == f"Session ID: {second}"
     assert done.lines[-1] == "Attach: mas attach second"
     assert mas("resume", "second", root=place).err == f"mas: session {second} is up; `mas attach {second}`\n"
     assert ok("resume", first, "--json", root=place).json["status"] == "active"
-    assert set(ok("stop", "--all", "-q", root=place).lines) == {first, second}
+    assert set(ok("stop", "-f", "--all", "-q", root=place).lines) == {first, second}
     assert ok("list", "--active", "-q", root=place).out == ""
-    assert ok("stop", "--all", root=place).err == "no session is up\n"
+    assert ok("stop", "-f", "--all", root=place).err == "no session is up\n"
 
 
 def test_stopping_pauses_the_work_and_resuming_takes_that_back(place: Path) -> None:
     made = start(place)
     ok("session", "transition", made, "planning", root=place)
-    ok("stop", made, root=place)
+    ok("stop", "-f", made, root=place)
     assert ok("show", made, "--json", root=place).json["lifecycle"] == "paused"
     assert ok("show", made, "--json", root=place).json["reason"] == "stopped"
     ok("resume", made, root=place)
     assert ok("show", made, "--json", root=place).json["lifecycle"] == "planning"
     ok("pause", made, "--reason", "lunch", root=place)
-    ok("stop", made, root=place)
+    ok("stop", "-f", made, root=place)
     ok("resume", made, root=place)
     assert "  work       paused, lunch" in ok("show", made, root=place).lines
 
@@ -290,7 +290,7 @@ def test_one_that_cannot_be_removed_does_not_keep_the_others(place: Path) -> Non
 def test_the_session_one_is_in_is_stopped_last(place: Path) -> None:
     first, second = start(place), start(place)
     env = {"MAS_SESSION_ID": first}
-    assert ok("stop", "-q", first, second, root=place, env=env).lines == [second, first]
+    assert ok("stop", "-f", "-q", first, second, root=place, env=env).lines == [second, first]
 
 
 def test_variables_from_env_stop_the_team_and_nothing_else(place: Path, tmux_socket: Path) -> None:
@@ -309,7 +309,7 @@ def test_variables_from_env_stop_the_team_and_nothing_else(place: Path, tmux_soc
 
 def test_old_sessions_are_cleaned_away(place: Path) -> None:
     up, down, kept = start(place), start(place), record(place)
-    ok("stop", down, root=place)
+    ok("stop", "-f", down, root=place)
     assert ok("clean", root=place).err == "nothing is older than 30d\n"
     assert ok("clean", "--dry-run", "--older-than", "0s", root=place).lines == [f"would remove {down}"]
     assert ok("clean", "--dry-run", "--older-than", "0s", "-q", root=place).lines == [down]
@@ -327,7 +327,7 @@ def test_a_session_that_nobody_registered_is_stopped_only_by_its_full_name(place
     assert {line.split("\t")[5] for line in ok("list", root=place).lines} == {"mas-old", "mas-older"}
     assert mas("stop", "mas-o", root=place).code == 1
     assert mas("stop", "--all", root=place).err == "no session is up\n"
-    assert ok("stop", "mas-old", root=place).err == "mas-old has ended; nobody had registered it\n"
+    assert ok("stop", "-f", "mas-old", root=place).err == "mas-old has ended; nobody had registered it\n"
     assert tmux(tmux_socket, "list-sessions", "-F", "#{session_name}") == "mas-older"
 
 
@@ -358,7 +358,7 @@ def test_a_healthy_root_needs_no_doctor(place: Path) -> None:
 
 def test_the_doctor_finds_plans_and_mends(place: Path) -> None:
     made = start(place)
-    ok("stop", made, root=place)
+    ok("stop", "-f", made, root=place)
     (place / "sessions" / ".sessions.index").unlink()
     (place / "sessions" / made / ".session").unlink()
     before = fingerprint(place)
@@ -378,7 +378,7 @@ def test_the_doctor_finds_plans_and_mends(place: Path) -> None:
 
 def test_what_would_lose_something_is_mended_only_when_named(place: Path) -> None:
     made = record(place)
-    ok("session", "transition", "-q", made, "planning", root=place)
+    move(place, made, "planning")
     log = place / "sessions" / made / "events.jsonl"
     log.write_bytes(log.read_bytes()[:-10])
     found = mas("doctor", "--fix", root=place)
