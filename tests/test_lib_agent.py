@@ -257,11 +257,14 @@ def test_a_pane_that_somebody_opened_is_nobodys(sh: Bash, ours: str, tmux_socket
 
 
 def test_a_running_agent_of_ours_is_left_alone(sh: Bash, ours: str, tmux_socket: Path) -> None:
-    before = screen(tmux_socket, f"={ours}:=meta")
+    def processes() -> str:
+        return tmux(tmux_socket, "list-panes", "-s", "-t", f"={ours}:", "-F", "#{pane_id} #{pane_pid}")
+
+    before = processes()
     assert plain(sh("start_agent $1 meta 0 00", ours)) == (0, ["[INFO] Starting agent 00 (Meta Manager)"])
     code, lines = plain(sh("start_all_agents $1", ours))
     assert (code, len(lines)) == (0, 13)
-    assert screen(tmux_socket, f"={ours}:=meta") == before
+    assert processes() == before
 
 
 def test_an_agent_of_ours_that_ended_is_brought_back_by_mas(

@@ -252,7 +252,8 @@ def test_stopping_needs_a_session_and_may_be_repeated(sh: Bash, root: Root) -> N
 def test_killing_one_of_ours_is_recorded(sh: Bash, root: Root) -> None:
     name = start(root)
     assert sh("kill_session $1", name).answer == (0, "")
-    assert shown(root)["status"] == "stopped"
+    record = json.loads((root.path / "sessions" / ID / "metadata.json").read_text())
+    assert (record["runtime"]["wanted"], record["runtime"]["observed"]) == ("down", "down")
 
 
 def test_a_session_of_another_root_is_only_a_tmux_session(sh: Bash, root: Root, tmp_path: Path) -> None:
