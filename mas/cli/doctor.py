@@ -76,7 +76,8 @@ def _verdict(report: Report, *, named: bool, mending: bool) -> str:
     if not report.findings:
         return "all is well"
     if not left:
-        return f"{len(report.findings)} found and mended" if mending else "nothing that needs mending"
+        mended = sum(1 for how in report.mended.values() if not how)
+        return f"{mended} found and mended" if mended else "nothing that needs mending"
     mendable = any(one.action and (named or not one.lossy) for one in report.remaining)
     hint = "; --fix mends it" if mendable and not mending else ""
     return f"{left} findings remain{hint}" if left != 1 else f"1 finding remains{hint}"
