@@ -193,10 +193,10 @@ get_session_workflows_dir() { # <id>
     __mas_say_place workflows "${1-}"
 }
 
-load_session_metadata() { # <id or directory>
+load_session_metadata() { # <id, or whatever else names a session>
     local key
     local -A __mas_values=()
-    if ! __mas_session_directory "${1-}" || ! __mas_read_session "$__mas_reply"; then
+    if ! __mas_find "${1-}"; then
         print_error "Session metadata not found: ${1-}"
         return 1
     fi

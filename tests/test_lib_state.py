@@ -183,6 +183,7 @@ def test_places_of_a_session_are_told_by_any_of_its_names(sh: Bash, root: Root) 
     for word in (ID, ID[:8], f"mas-{ID[:8]}", "my work", str(place)):
         for name, path in (("workspace", place), ("unit_dir", place / "unit"), ("workflows_dir", place / "workflows")):
             assert sh(f'get_session_{name} "$1"', word).answer == (0, f"{path}\n")
+        assert loaded(sh, word) == {name: values[name] for name in CONTRACT}
 
 
 @pytest.mark.parametrize("word", ["1234abc", "123", "", "nobody", "mas-1234ab", "../x", "/nowhere", ID[:-1] + "9"])
