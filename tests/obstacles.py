@@ -24,6 +24,29 @@ def tiny_disk(place: Path) -> Iterator[Path]:
         subprocess.run(["umount", place], check=True, timeout=10)
 
 
+NOBODY = 65534
+
+
+@contextmanager
+def as_nobody(place: Path) -> Iterator[Path]:
+    """A directory that an ordinary user owns, and this process being that user; skipped where we are no root."""
+    if os.geteuid():
+        pytest.skip("only root may become somebody else")
+    for above in (place, *place.parents[:3]):
+        above.chmod(above.stat().st_mode | 0o055)
+    own = place / "own"
+    own.mkdir()
+    os.chown(own, NOBODY, NOBODY)
+    group = os.getegid()
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield own
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+
+
 def odd_things(place: Path, name: str) -> Iterator[str]:
     """Put what is no file of ours at a free name, one after the other; a file ``target`` says if it was followed."""
     (place / "target").write_text("secret")

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from obstacles import as_nobody
 
 from mas import directories, files
 from mas.errors import DamagedError, ExistsError, MasError
@@ -83,6 +84,18 @@ def test_a_move_that_cannot_be_is_said(tmp_path: Path) -> None:
         directories.move(tmp_path / "source", tmp_path / "source" / "inside")
     with pytest.raises(FileNotFoundError):
         directories.move(tmp_path / "source", tmp_path / "none" / "target")
+
+
+def test_a_move_that_cannot_be_made_durable_is_taken_back(tmp_path: Path) -> None:
+    """A directory that may be written to and not read can hold a name, and cannot be opened to make it last."""
+    with as_nobody(tmp_path) as own:
+        (own / "source").mkdir()
+        (own / "below").mkdir(mode=0o300)
+        with pytest.raises(MasError, match=r"cannot read .*permission denied"):
+            directories.move(own / "source", own / "below" / "target")
+        assert (own / "source").is_dir()
+        (own / "below").chmod(0o700)
+        assert [*(own / "below").iterdir()] == []
 
 
 def test_making_durable(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import failpoints
 import pytest
-from obstacles import odd_things, tiny_disk
+from obstacles import as_nobody, odd_things, tiny_disk
 
 from mas import files
 from mas.errors import BusyError, CapacityError, DamagedError, MasError
@@ -126,6 +126,24 @@ def test_what_the_system_does_not_let_us_read_is_explained() -> None:
         files.read_part(proc, "mem", 0, 10)
 
 
+def test_what_may_not_be_entered_or_opened_is_explained(tmp_path: Path) -> None:
+    with as_nobody(tmp_path) as own:
+        (own / "closed").mkdir(mode=0)
+        with pytest.raises(MasError, match=r"cannot read .*closed.*permission denied"), files.directory(own / "closed"):
+            pass
+        with files.directory(own) as fd:
+            files.append(fd, "log", b"x", at=0)
+            (own / "log").chmod(0)
+            with pytest.raises(MasError, match="cannot read 'log': permission denied"):
+                files.read(fd, "log")
+            with pytest.raises(MasError, match="cannot write 'log': permission denied"):
+                files.append(fd, "log", b"x", at=1)
+            own.chmod(0o600)
+            with pytest.raises(MasError, match="cannot read 'log': permission denied"):
+                files.size_of(fd, "log")
+            own.chmod(0o700)
+
+
 # --- append ---
 
 
@@ -174,6 +192,17 @@ def test_a_short_write_is_cut_back(tmp_path: Path) -> None:
     ending = failpoints.run(act, failpoints.NEVER)
     assert "cannot write 'log'" in ending.acknowledged[0]
     assert (tmp_path / "log").read_bytes() == b"one\n"
+
+
+def test_a_log_that_may_not_be_cut_is_said(tmp_path: Path, fd: int) -> None:
+    (tmp_path / "log").write_bytes(b"one\ntwo")
+    if subprocess.run(["chattr", "+a", tmp_path / "log"], check=False, capture_output=True, timeout=10).returncode:
+        pytest.skip("this file system knows no such files")
+    try:
+        with pytest.raises(MasError, match="cannot write 'log': operation not permitted"):
+            files.cut(fd, "log", 4)
+    finally:
+        subprocess.run(["chattr", "-a", tmp_path / "log"], check=True, timeout=10)
 
 
 def test_cut_cuts(tmp_path: Path, fd: int) -> None:

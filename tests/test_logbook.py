@@ -474,6 +474,18 @@ def test_the_end_of_a_long_log_is_read_from_its_end(storage: FileStorage) -> Non
     assert storage.position(ID) > 60_000
     for since in range(len(everything) + 2):
         assert [*storage.records(ID, since)] == everything[since:]
+    place = storage.root.session(ID).log
+    raw = place.read_bytes()
+    near = raw.rindex(b"x" * 900, 0, len(raw) - 30_000)
+    place.write_bytes(raw[:near] + b"X" + raw[near + 1 :])
+    last = everything[-1].seq - 1
+    assert [*storage.records(ID, last)] == everything[-1:]
+    with pytest.raises(DamagedError, match="is damaged at byte"):
+        [*storage.records(ID, 2)]
+    at = raw.rindex(b"x" * 900, 0, len(raw) - 10_000)
+    place.write_bytes(raw[:at] + b"X" + raw[at + 1 :])
+    with pytest.raises(DamagedError, match="is damaged at byte"):
+        [*storage.records(ID, last - 8)]
 
 
 def test_a_failed_session_stays_failed_on_disk(storage: FileStorage) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import failpoints
 import pytest
+from obstacles import as_nobody
 
 from mas.errors import MasError
 from mas.removal import remove_tree
-
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -68,35 +67,27 @@ def test_no_depth_is_too_deep(tmp_path: Path) -> None:
     assert not top.exists()
 
 
-def as_nobody(act: failpoints.Act) -> failpoints.Ending:
-    def ordinary(done: failpoints.Acknowledge) -> None:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        act(done)
-
-    return failpoints.run(ordinary, failpoints.NEVER)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 def test_what_an_agent_forbade_itself_goes_too(tmp_path: Path) -> None:
     """A module cache is made of directories nobody may write to."""
-    for place in (tmp_path, *tmp_path.parents[:3]):
-        place.chmod(0o755)
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    os.chown(mine, NOBODY, NOBODY)
+    with as_nobody(tmp_path) as own:
+        (own / "tree" / "cache" / "module").mkdir(parents=True)
+        (own / "tree" / "cache" / "module" / "file").touch()
+        (own / "tree" / "closed").mkdir(mode=0)
+        for place in ("cache/module", "cache", ""):
+            (own / "tree" / place).chmod(0o555)
+        remove_tree(own / "tree")
+        assert [*own.iterdir()] == []
+        (own / "closed").mkdir(mode=0)
+        remove_tree(own / "closed")
+        assert [*own.iterdir()] == []
 
-    def act(_done: failpoints.Acknowledge) -> None:
-        (mine / "tree" / "cache" / "module").mkdir(parents=True)
-        (mine / "tree" / "cache" / "module" / "file").touch()
-        (mine / "tree" / "closed").mkdir(mode=0)
-        for place in ("cache/module", "cache"):
-            (mine / "tree" / place).chmod(0o555)
-        remove_tree(mine / "tree")
 
-    assert as_nobody(act).error == ""
-    assert [*mine.iterdir()] == []
+def test_what_may_not_be_removed_is_said(tmp_path: Path) -> None:
+    with as_nobody(tmp_path) as own:
+        (own / "tree").mkdir()
+        own.chmod(0o555)
+        with pytest.raises(MasError, match="could not be removed completely: permission denied"):
+            remove_tree(own / "tree")
 
 
 @contextmanager
