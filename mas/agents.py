@@ -12,16 +12,17 @@ WORDS = {"running": "running", "waiting": "running", "idle": "running", "exited"
 """The three words of the HTTP API for the five states."""
 
 
-BLANK_LOOKS = 10
-"""A program that shows nothing at all is taken to read after so many looks at the same screen."""
+SURE, LIKELY, BLANK, NEVER = 2, 5, 10, 50
+"""Looks at the same screen after which a program is taken to read: it shows something and its terminal gives it single
+keys, so it draws its own input line; or lines; it shows nothing, as ``cat`` does; or nothing, but wants keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
     """Everything that can be seen of an agent.
 
-    ``before`` is its screen a moment earlier, None where nobody looked; ``rests`` says how many looks in a row saw the
-    same.
+    ``before`` is its screen a moment earlier, None where nobody looked. ``rests`` says how many looks in a row saw the
+    same, ``keys`` whether its terminal gives it single keys.
     """
 
     there: bool
@@ -31,6 +32,7 @@ class Signs:
     screen: str = ""
     before: str | None = None
     rests: int = 0
+    keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def ready(signs: Signs, profile: Profile) -> bool:
         return False
     if profile.ready:
         return bool(_shown(profile.ready, signs.screen))
-    return signs.rests >= (1 if signs.screen.strip() else BLANK_LOOKS)
+    if signs.screen.strip():
+        return signs.rests >= (SURE if signs.keys else LIKELY)
+    return signs.rests >= (NEVER if signs.keys else BLANK)
 
 
 def asks(screen: str, profile: Profile) -> bool:

@@ -53,6 +53,7 @@ class _Entry:
     name: str
     parent: int
     session: int
+    ticks: int
 
 
 def find(pid: int) -> Process | None:
@@ -103,6 +104,13 @@ def values(name: str, members: Iterable[Process]) -> set[str]:
 def children(pids: Collection[int]) -> frozenset[Process]:
     """The direct children of these pids: of panes, the agents, without the wrappers that look after them."""
     return frozenset(entry.process for entry in _table().values() if entry.parent in pids)
+
+
+def worked(pids: Collection[int]) -> dict[int, int]:
+    """Clock ticks of processor time that each of these pids has used with all below it."""
+    table = _table()
+    below = {pid: _below(table, {pid}) for pid in pids if pid in table}
+    return {pid: sum(table[process.pid].ticks for process in found) for pid, found in below.items()}
 
 
 def ask(members: Collection[Process], *, grace: float = GRACE) -> None:
@@ -190,7 +198,7 @@ def _read(pid: int) -> _Entry | None:
     if state in {b"Z", b"X"}:  # ended, its parent has not looked yet
         return None
     name = before.partition(b"(")[2].decode("utf-8", "replace")
-    return _Entry(Process(pid, int(rest[15])), name, int(parent), int(session))
+    return _Entry(Process(pid, int(rest[15])), name, int(parent), int(session), sum(map(int, rest[7:11])))
 
 
 def _is(table: dict[int, _Entry], process: Process) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mas import agents, planning, tmux
+from mas import agents, planning, processes, tmux
 from mas.definitions import Profile
 from mas.record import runtime_of
 from mas.team import Team
@@ -57,19 +57,22 @@ class Patience:
 
     def readers(self, seen: Looks) -> list[str]:
         """The agents that read, by these looks and the ones before; that is noted on their panes."""
-        known = [agent_id for agent_id, one in seen.items() if one.there and one.ready]
-        new = [agent_id for agent_id, one in seen.items() if one.there and not one.ready and self._reads(agent_id, one)]
+        there = {agent_id: one for agent_id, one in seen.items() if one.there}
+        unknown = {agent_id: one for agent_id, one in there.items() if not one.ready}
+        worked = processes.worked([one.pid for one in unknown.values()]) if unknown else {}
+        new = [agent_id for agent_id, one in unknown.items() if self._reads(agent_id, one, worked.get(one.pid, 0))]
         if new:
             tmux.mark_ready(self.found.server, self.found.agents(new), self.found.session_id)
-        return known + new
+        return [agent_id for agent_id, one in there.items() if one.ready or agent_id in new]
 
-    def _reads(self, agent_id: str, one: tmux.Look) -> bool:
-        same = self._last.get(agent_id) == one.shows()
-        self._last[agent_id] = one.shows()
-        self._rests[agent_id] = self._rests.get(agent_id, 0) + 1 if same else 0
-        return agents.ready(
-            agents.Signs(there=True, screen=one.screen, rests=self._rests[agent_id]), self.found.profile
-        )
+    def _reads(self, agent_id: str, one: tmux.Look, worked: int) -> bool:
+        """A program that draws its own input line may work meanwhile; any other that does is still starting."""
+        keys = not tmux.reads_lines(one.tty)
+        now = (one.shows(), keys, None if keys and one.screen.strip() else worked)
+        self._rests[agent_id] = self._rests.get(agent_id, 0) + 1 if self._last.get(agent_id) == now else 0
+        self._last[agent_id] = now
+        signs = agents.Signs(there=True, screen=one.screen, rests=self._rests[agent_id], keys=keys)
+        return agents.ready(signs, self.found.profile)
 
 
 def reach(mas: "Mas", session_id: str) -> Reach:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mas.agents import Signs, classify, ready
+from mas.agents import BLANK, LIKELY, NEVER, SURE, Signs, classify, ready
 from mas.definitions import Profile
 
 AGENT = Profile("some", ("some",), waiting=r"May I\?", idle=r"^> $", ready=r"^> ")
@@ -40,11 +40,15 @@ def test_the_signs_speak_for_a_state_and_say_why(signs: Signs, profile: Profile,
         (Signs(there=True, screen="starting"), AGENT, False),
         (Signs(there=True, screen="> "), AGENT, True),
         (Signs(there=True, screen="> 1. Yes\nMay I?"), AGENT, False),
-        (Signs(there=True, screen="welcome"), QUIET, False),
-        (Signs(there=True, screen="welcome", rests=1), QUIET, True),
-        (Signs(there=True, dead=True, screen="welcome", rests=1), QUIET, False),
-        (Signs(there=True, screen=" \n", rests=9), QUIET, False),
-        (Signs(there=True, screen=" \n", rests=10), QUIET, True),
+        (Signs(there=True, screen="welcome", keys=True), QUIET, False),
+        (Signs(there=True, screen="welcome", keys=True, rests=SURE), QUIET, True),
+        (Signs(there=True, screen="welcome", rests=SURE), QUIET, False),
+        (Signs(there=True, screen="welcome", rests=LIKELY), QUIET, True),
+        (Signs(there=True, dead=True, screen="welcome", rests=NEVER), QUIET, False),
+        (Signs(there=True, screen=" \n", rests=LIKELY), QUIET, False),
+        (Signs(there=True, screen=" \n", rests=BLANK), QUIET, True),
+        (Signs(there=True, screen=" \n", rests=BLANK, keys=True), QUIET, False),
+        (Signs(there=True, screen=" \n", rests=NEVER, keys=True), QUIET, True),
     ],
 )
 def test_an_agent_reads_once_it_shows_so_or_its_screen_rests(signs: Signs, profile: Profile, wanted: bool) -> None:  # noqa: FBT001
