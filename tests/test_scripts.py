@@ -386,3 +386,17 @@ def test_a_change_passes_when_linters_and_tests_do(
     program(tmp_path / "scripts" / "test", "echo 3 passed", f"exit {test}")
     done = run(tmp_path / ".ci" / "run", path=machine)
     assert (done.returncode, done.stdout.splitlines()) == (expected, ["check lint", "3 passed"])
+
+
+# --- scripts/test ---
+
+
+def test_the_tests_are_found_through_a_link(checkout: Path, machine: Path, tmp_path: Path) -> None:
+    python = checkout / ".venv" / "bin" / "python"
+    python.unlink()
+    program(python, "pwd", 'echo "$@"')
+    link = tmp_path / "a link"
+    link.symlink_to(checkout / "scripts" / "test")
+    for way in (link, checkout / "scripts" / "test"):
+        done = run(way, "tests/test_team.py", path=machine)
+        assert (done.stdout, done.stderr) == (f"{checkout}\n-m pytest -n 2 tests/test_team.py\n", "")
