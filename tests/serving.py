@@ -85,7 +85,7 @@ def client_of(config: ServeConfig, *, token: str | None = TOKEN, timeout: float 
 def serving(root: Root, *, limits: Limits | None = None, **config: Any) -> Iterator[Served]:
     """A server of a root, in a thread of its own, until the end of the block."""
     wanted = ServeConfig(**{"port": 0, "token": TOKEN, "limits": limits or Limits(), **config})
-    mas = Mas(make_root(root), outside(os.environ), root.path.parent)
+    mas = Mas(make_root(root), outside(os.environ), root.path)
     with listen(wanted) as opened:
         final = wanted if wanted.uds else replace(wanted, port=opened.getsockname()[1])
         ready = threading.Event()
@@ -115,7 +115,7 @@ def in_a_process(root: Root, *options: str) -> Iterator[Served]:
         server = presence.wait_until_ready(root, process.pid, 20)
         config = ServeConfig(port=server.port, token=TOKEN, uds=Path(server.uds) if server.uds else None)
         with client_of(config) as client:
-            yield Served(Mas(root, outside(os.environ), root.path.parent), config, client, process.pid)
+            yield Served(Mas(root, outside(os.environ), root.path), config, client, process.pid)
     finally:
         process.terminate()
         said = process.communicate(timeout=30)[1]

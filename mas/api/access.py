@@ -20,7 +20,13 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of the file before it is put aside as ``access.log.1``, whose predecessor goes."""
 
 _LONGEST = 200
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def compact(value: object) -> bytes:
+    """A value as JSON of ASCII characters, without spaces."""
+    return _encode(value).encode("ascii")
 
 
 class AccessLog:
@@ -36,7 +42,7 @@ class AccessLog:
 
     def write(self, **members: object) -> None:
         """Add one line; the time is added to what is given."""
-        line = json.dumps({"ts": utc_now(), **members}, separators=(",", ":")).encode("ascii") + b"\n"
+        line = compact({"ts": utc_now(), **members}) + b"\n"
         try:
             if self._size + len(line) > LARGEST:
                 self._put_aside()

@@ -4,14 +4,13 @@ What is not one request to every reader of HTTP (bare line feeds, folded headers
 """
 
 import asyncio
-import json
 import re
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mas.api.access import AccessLog, Logged, Receive, Scope, Send
+from mas.api.access import AccessLog, Logged, Receive, Scope, Send, compact
 from mas.api.config import Limits
 from mas.api.door import respond
 from mas.api.refusals import HttpError, bad_request, body_of
@@ -76,7 +75,7 @@ class Connection(H11Protocol):
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.close()
             return
-        body = json.dumps(body_of(refusal, utc_now())).encode("ascii")
+        body = compact(body_of(refusal, utc_now()))
         self.transport.write(_raw(refusal.status, body))
         self.transport.close()
         client = self.client[0] if self.client else ""

@@ -5,11 +5,10 @@ sees no other.
 """
 
 import asyncio
-import json
 from typing import Any
 
 from mas import values
-from mas.api.access import App, Message, Receive, Scope, Send
+from mas.api.access import App, Message, Receive, Scope, Send, compact
 from mas.api.refusals import HttpError, as_input, bad_request, body_of, headers_of, status_of
 from mas.api.rules import HEADERS, METHODS, Head, Rules, check_head, is_preflight, named_origin, too_large
 from mas.clock import utc_now
@@ -35,7 +34,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        head = Head(scope["method"], scope["path"], scope.get("raw_path") or b"", tuple(scope["headers"]))
+        head = Head(scope["method"], scope["path"], scope.get("raw_path") or b"", scope["headers"])
         try:
             check_head(head, self._rules)
         except HttpError as refusal:
@@ -157,7 +156,7 @@ def _is_worth_it(head: Head) -> bool:
 async def respond(error: MasError, send: Send, *, close: bool = False) -> None:
     """Answer with an error."""
     headers = headers_of(error) | ({"Connection": "close"} if close else {})
-    body = json.dumps(body_of(error, utc_now())).encode("ascii")
+    body = compact(body_of(error, utc_now()))
     raw = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
     await _send(send, status_of(error), [(b"content-type", b"application/json"), *raw], body)
 

@@ -5,13 +5,13 @@ kept once for all readers, bounded; a reader that is further behind reads the lo
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
+from mas.api.access import compact
 from mas.api.work import Work
 from mas.app import Mas
 from mas.details import line_to_json
@@ -33,8 +33,7 @@ Item = tuple[int, bytes]
 
 def encoded(line: Line) -> Item:
     """A record as an event stream carries it: its number is the event's id, its JSON the event's data."""
-    text = json.dumps(line_to_json(line), separators=(",", ":"))
-    return line.seq, f"id: {line.seq}\ndata: {text}\n\n".encode("ascii")
+    return line.seq, b"id: %d\ndata: %b\n\n" % (line.seq, compact(line_to_json(line)))
 
 
 @dataclass(eq=False)

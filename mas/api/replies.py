@@ -1,14 +1,13 @@
 """Answers as they are sent: JSON of ASCII characters, streams of events, ranges of a file."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from starlette.responses import Response
 
-from mas.api.access import Receive, Scope, Send
+from mas.api.access import Receive, Scope, Send, compact
 
 _BREATH = b": still here\n\n"
 _OPENING = b"retry: 2000\n\n"
@@ -21,7 +20,7 @@ class Json(Response):
 
     def render(self, content: Any) -> bytes:
         """The bytes of the body."""
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
+        return compact(content)
 
 
 class Streamed(Response):

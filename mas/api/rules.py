@@ -7,7 +7,7 @@ pass the second and third, whatever the user's browser knows; another user of th
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mas.api.config import LOOPBACK_NAMES, Limits, ServeConfig
@@ -22,6 +22,7 @@ METHODS = "GET, HEAD, POST, PATCH, DELETE"
 HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Range"
 """What a named origin's page may use."""
 
+_EMPTY = [b"0"]
 _SAFE = ("GET", "HEAD")
 _OWN_FETCHES = (b"same-origin", b"none")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
@@ -29,18 +30,20 @@ _JSON = re.compile(rb'application/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?'
 _MESSAGES = re.compile(r"/message|/sessions/[^/]*/messages")
 
 
-@dataclass(frozen=True, slots=True)
 class Head:
-    """The head of a request: header names in lower case, as they came."""
+    """The head of a request: header names in lower case, each with its values in their order."""
 
-    method: str
-    path: str
-    target: bytes
-    headers: tuple[Header, ...]
+    __slots__ = ("_values", "method", "path", "target")
 
-    def all(self, name: bytes) -> list[bytes]:
+    def __init__(self, method: str, path: str, target: bytes, headers: Iterable[Header]) -> None:
+        self.method, self.path, self.target = method, path, target
+        self._values: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            self._values.setdefault(name, []).append(value)
+
+    def all(self, name: bytes) -> Sequence[bytes]:
         """The values of a header, in their order."""
-        return [value for key, value in self.headers if key == name]
+        return self._values.get(name, ())
 
     def one(self, name: bytes) -> bytes | None:
         """The value of a header that may be given once; raises HttpError where it is given more often."""
@@ -52,7 +55,7 @@ class Head:
     @property
     def has_body(self) -> bool:
         """Whether a body follows."""
-        return bool(self.all(b"transfer-encoding")) or self.all(b"content-length") not in ([], [b"0"])
+        return b"transfer-encoding" in self._values or self._values.get(b"content-length", _EMPTY) != _EMPTY
 
 
 @dataclass(frozen=True, slots=True)

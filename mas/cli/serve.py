@@ -80,7 +80,7 @@ def _serve(call: Call, config: ServeConfig) -> int:
         raise _missing(error) from None
     from mas.app import Mas  # noqa: PLC0415
 
-    mas = Mas(call.root, settings.outside(call.environ), call.cwd, own_program())
+    mas = Mas(call.root, settings.outside(call.environ), call.root.path, own_program())
     run(mas, config, lambda server: call.say(f"serving {call.root.path} on {_place(server)}; ^C ends it"))
     return 0
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 
+from mas import views
 from mas.api import answered
 from mas.api.asked import RunRequest
 from mas.api.description import answers
@@ -93,7 +94,8 @@ def _started(at: Here, plan: StartPlan) -> dict[str, Any]:
 
 
 def _answer(at: Here, session_id: str, **more: object) -> dict[str, Any]:
-    view = at.mas.view(session_id)
+    row = at.mas.row(session_id) or {"sessionId": session_id}
+    view = views.of_row(row, views.Live(row.get("tmuxSession", ""), session_id, attached=False))
     paths = at.mas.root.session(session_id)
     return {
         **view.to_json(),
