@@ -6,19 +6,20 @@ things in starting and stopping to ``mas.starting`` and ``mas.stopping``.
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from mas import tmux, views
 from mas.clock import utc_now
-from mas.errors import NotFoundError, RefusedError, UnknownStateError, UsageError, shorten
-from mas.index import OLD_WORDS, Index, Row, counted_right, newest, read_index
+from mas.errors import NotFoundError, RefusedError, UnknownStateError, shorten
+from mas.index import Index, Row, counted_right, newest, read_index
 from mas.paths import Root, is_session_id
-from mas.views import View
+from mas.views import Listed, View
 
 if TYPE_CHECKING:
     from mas.adopting import Adopted
@@ -33,24 +34,7 @@ if TYPE_CHECKING:
     from mas.stopping import Stopped
     from mas.workspace import Place
 
-NEWEST = 50
-"""How many sessions a listing shows besides the live ones."""
-
 _OURS = re.compile(r"mas-[A-Za-z0-9_-]+", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The sessions a listing shows, of ``total`` that fit; ``complaint`` says why tmux gave no answer."""
-
-    views: tuple[View, ...]
-    total: int
-    timestamp: str
-    complaint: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The listing in the words of the HTTP API."""
-        return dict(views.listing(self.views, self.total, self.timestamp))
 
 
 class Mas:
@@ -63,6 +47,7 @@ class Mas:
         self.program = program
         """The ``mas`` to put on the PATH of panes, where the caller knows it."""
         self.server = tmux.Server.from_environ(environ)
+        self._sure: dict[str, Observed] = {}
 
     @cached_property
     def storage(self) -> "FileStorage":
@@ -115,12 +100,23 @@ class Mas:
 
     def observe(self, document: "Document") -> "Observed":
         """Whether the team of a record is up, asked of the tmux server it was started on."""
+        if document["session_id"] in self._sure:
+            return self._sure[document["session_id"]]
         from mas import watching  # noqa: PLC0415
 
         try:
             return "up" if watching.look(self, document["session_id"], document).team else "down"
         except UnknownStateError:
             return "unknown"
+
+    @contextmanager
+    def sure(self, session_id: str, observed: "Observed") -> Iterator[None]:
+        """Spare tmux being asked again meanwhile what it has just told; the caller holds the session's lock."""
+        self._sure[session_id] = observed
+        try:
+            yield
+        finally:
+            del self._sure[session_id]
 
     def ours(self, seen: tmux.Seen, session_id: str) -> tmux.SeenSession | None:
         """The tmux session of one of our sessions; another root's of the same id is none."""
@@ -139,15 +135,15 @@ class Mas:
         self, *, everything: bool = False, active: bool = False, status: str | None = None, limit: int | None = None
     ) -> Listed:
         """What is live and the newest others: NEWEST of them, ``limit`` in all, or everything."""
-        wanted = _status_word(status)
+        wanted = views.status_word(status)
         live, complaint = self.live()
         tagged = [one.session_id for one in (live or {}).values() if one.session_id]
-        count = None if everything or wanted or limit else NEWEST + len(tagged)
+        count = None if everything or wanted or limit else views.NEWEST + len(tagged)
         rows, total = newest(self._index(), count, tagged)
         found = views.newest_first([*self._views(rows, live), *self._unregistered(live)])
-        fitting = [view for view in found if _fits(view, wanted, active=active)]
+        fitting = [view for view in found if views.fits(view, wanted, active=active)]
         total = len(fitting) if count is None or active else total + len(found) - len(rows)
-        return Listed(tuple(fitting if everything else _bounded(fitting, limit)), total, utc_now(), complaint)
+        return Listed(tuple(fitting if everything else views.bounded(fitting, limit)), total, utc_now(), complaint)
 
     def view(self, session_id: str) -> View:
         """One session as it is now."""
@@ -242,9 +238,13 @@ class Mas:
 
     def plan(self, options: "StartOptions") -> "StartPlan":
         """What a start would do; nothing is touched. Raises what a start would be refused with."""
-        from mas import legacy, planning  # noqa: PLC0415  listings do without
+        if options.mode == "legacy":
+            from mas import legacy  # noqa: PLC0415  listings do without
 
-        return legacy.plan(self, options) if options.mode == legacy.MODE else planning.plan(self, options)
+            return legacy.plan(self, options)
+        from mas import planning  # noqa: PLC0415
+
+        return planning.plan(self, options)
 
     def start(self, plan: "StartPlan") -> "Started":
         """Make the session and bring its team up, or leave nothing behind."""
@@ -292,29 +292,6 @@ class Mas:
 
 def _live_of(seen: tmux.SeenSession) -> views.Live:
     return views.Live(seen.name, seen.session_id, seen.attached > 0)
-
-
-def _status_word(status: str | None) -> str | None:
-    if status is None or status == "all":
-        return None
-    word = OLD_WORDS.get(status, status)
-    if word not in ("active", "stopped", "error"):
-        msg = f"unknown status {shorten(status)}"
-        raise UsageError(msg, hint="one of: active, stopped, error, all")
-    return word
-
-
-def _fits(view: View, status: str | None, *, active: bool) -> bool:
-    return (status is None or view.status == status) and (not active or view.status == "active")
-
-
-def _bounded(found: Sequence[View], limit: int | None) -> Sequence[View]:
-    if limit is not None:
-        if limit < 1:
-            raise RefusedError(f"limit is {limit}, expected a whole number of at least 1")
-        return found[:limit]
-    live = sum(1 for view in found if view.status == "active")
-    return found[: live + NEWEST]
 
 
 def working_directory() -> Path:

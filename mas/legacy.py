@@ -22,7 +22,7 @@ from mas.record import Document, runtime_of
 if TYPE_CHECKING:
     from mas.app import Mas
 
-MODE = "legacy"
+MODE = settings.SHARED
 
 _PATIENCE = 60.0
 """Seconds to wait for another start in the same directories: that takes as long as a team takes to come up."""

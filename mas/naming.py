@@ -3,7 +3,6 @@
 A name is a full id, a unique beginning of one (4 characters or more), a label, or a tmux name, in that order.
 """
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -64,6 +63,8 @@ def _by_prefix(name: str, rows: Sequence[Row]) -> list[Row]:
 
 
 def _suggestion(name: str, rows: Sequence[Row]) -> str:
+    import difflib  # noqa: PLC0415  only a mistake needs it
+
     known = [row.get(key) for row in rows[-_SUGGESTED:] for key in ("label", "tmuxSession", "sessionId")]
     words = [word for word in known if isinstance(word, str) and word]
     close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)

@@ -6,39 +6,26 @@ forward after it. What a start will do is worked out in ``mas.planning``.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mas import (
-    courier,
-    delivery,
-    events,
-    files,
-    guard,
-    launch,
-    legacy,
-    naming,
-    planning,
-    stopping,
-    tmux,
-    watching,
-    workspace,
-)
+from mas import events, files, guard, launch, naming, planning, settings, stopping, tmux, watching, workspace
 from mas.errors import MasError, NotFoundError, RefusedError, explaining
 from mas.paths import SessionPaths
-from mas.planning import StartOptions, StartPlan, stored_team
+from mas.planning import StartOptions, StartPlan
 from mas.record import Document, runtime_of
 from mas.replay import Entry
 from mas.runtime import may_go_on
 from mas.session import Session
 from mas.team import Team
+from mas.teamfile import stored_team
 
 if TYPE_CHECKING:
     from mas.app import Mas
 
-__all__ = ["StartOptions", "StartPlan", "Started", "bring_up", "resume", "start", "stored_team", "went_up"]
+__all__ = ["StartOptions", "StartPlan", "Started", "bring_up", "resume", "start", "went_up"]
 
 _NO_GRACE = 0.5
 """Seconds that the processes of a team have that is not to be: nobody worked with them yet."""
@@ -58,7 +45,7 @@ class Started:
 
 def start(mas: "Mas", made: StartPlan) -> Started:
     """Carry a plan out under the session's lock; a failure undoes all of it and says so."""
-    with legacy.alone(mas, made.document), mas.storage.lock(made.session_id):
+    with _alone(mas, made.document), mas.storage.lock(made.session_id):
         session = _renew(mas, made, made.launch) if made.renews and made.launch else _begin(mas, made)
     _call_courier(mas, made.session_id)
     return _started(mas, session, made.team, made.choice.reason)
@@ -70,7 +57,7 @@ def _begin(mas: "Mas", made: StartPlan) -> Session:
     try:
         session = _create(mas, made)
         if made.launch:
-            courier.enqueue_prompts(mas, made.session_id, made.team)
+            _enqueue_prompts(mas, made.session_id, made.team)
             session = bring_up(mas, made.launch)
     except BaseException as error:
         _undo(mas, made, error)
@@ -87,7 +74,7 @@ def _renew(mas: "Mas", made: StartPlan, wanted: launch.LaunchPlan) -> Session:
         if made.document["feature_request"] != before["feature_request"]:
             mas.manager.update_session(session_id, {"feature_request": made.document["feature_request"]})
         mas.manager.observe(session_id, runtime_of(made.document))
-        courier.enqueue_prompts(mas, session_id, made.team)
+        _enqueue_prompts(mas, session_id, made.team)
         return bring_up(mas, wanted)
 
 
@@ -123,8 +110,11 @@ def bring_up(mas: "Mas", wanted: launch.LaunchPlan) -> Session:
         "started": launched.server_started,
         "panes": dict(launched.panes),
     }
-    session = went_up(mas, wanted.session_id, {"wanted": "up", "observed": "up", "tmux": seen, "was_up": True})
-    if session.mode == legacy.MODE:
+    with mas.sure(wanted.session_id, "up"):
+        session = went_up(mas, wanted.session_id, {"wanted": "up", "observed": "up", "tmux": seen, "was_up": True})
+    if session.mode == settings.SHARED:
+        from mas import legacy  # noqa: PLC0415  most teams have a workspace of their own
+
         legacy.leave_note(session.document, mas.root.path)
     return session
 
@@ -166,7 +156,7 @@ def resume(mas: "Mas", session_id: str) -> Started:
 
     Raises UnknownStateError where tmux cannot tell, NotFoundError where the workspace or what it needs is gone.
     """
-    with legacy.alone(mas, _document(mas, session_id)), mas.storage.lock(session_id):
+    with _alone(mas, _document(mas, session_id)), mas.storage.lock(session_id):
         document = _document(mas, session_id)
         chosen, choice = stored_team(mas, session_id)
         found = watching.look(mas, session_id, document)
@@ -184,7 +174,7 @@ def resume(mas: "Mas", session_id: str) -> Started:
         with _stepping_back(mas, renewed):
             mas.manager.observe(session_id, fresh)
             if not (again and choice.profile.resume):  # else they go on with the conversation they had
-                courier.enqueue_prompts(mas, session_id, chosen)
+                _enqueue_prompts(mas, session_id, chosen)
             session = bring_up(mas, wanted)
     _call_courier(mas, session_id)
     return _started(mas, session, chosen, choice.reason)
@@ -194,11 +184,32 @@ def _own_name(document: Document) -> str:
     """What the team may be called again; one that was adopted into a workspace gives its old name back."""
     name, runtime = runtime_of(document).get("tmux_name", ""), runtime_of(document)
     own = name.startswith(f"{naming.PREFIX}{document['session_id'][:8]}")
-    return name if own or runtime.get("mode") == legacy.MODE else ""
+    return name if own or runtime.get("mode") == settings.SHARED else ""
+
+
+def _alone(mas: "Mas", document: Document) -> AbstractContextManager[None]:
+    """Keep other starts away from directories that teams share."""
+    if runtime_of(document).get("mode") != settings.SHARED:
+        return nullcontext()
+    from mas import legacy  # noqa: PLC0415  see bring_up
+
+    return legacy.alone(mas, document)
+
+
+def _enqueue_prompts(mas: "Mas", session_id: str, team: Team) -> None:
+    """Let the first prompts wait for their agents, and take back those of an earlier team."""
+    if any(agent.prompt for agent in team.agents) or mas.root.session(session_id).messages.exists():
+        from mas import courier  # noqa: PLC0415  most teams begin without a prompt
+
+        courier.enqueue_prompts(mas, session_id, team)
 
 
 def _call_courier(mas: "Mas", session_id: str) -> None:
     """Have delivered what waits. The team is up, whatever keeps a process from being started."""
+    if not mas.root.session(session_id).messages.exists():
+        return
+    from mas import courier, delivery  # noqa: PLC0415  see _enqueue_prompts
+
     with suppress(MasError, OSError):
         if courier.something_waits(mas, session_id):
             delivery.call_courier(mas, session_id)

@@ -58,7 +58,8 @@ def stop(mas: "Mas", session_id: str, *, grace: float = ASKING) -> Stopped:
         members = _members(found, session_id)
         inside = _is_inside(mas, session_id, members)
         if not inside:
-            _record(mas, session_id, {"wanted": "down"})
+            with mas.sure(session_id, "up" if found.team else "down"):
+                _record(mas, session_id, {"wanted": "down"})
             _end(mas, session_id, found, members, grace=grace)
             refusal = _record(mas, session_id, {"wanted": "down", "observed": "down"})
             _take_note_away(mas, document)

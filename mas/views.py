@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mas.errors import RefusedError, UsageError, shorten
 from mas.index import OLD_WORDS, Row
+
+NEWEST = 50
+"""How many sessions a listing shows besides the live ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,47 @@ def newest_first(views: Iterable[View]) -> list[View]:
     return sorted(views, key=lambda view: (view.status == "active", view.created_at, view.session_id), reverse=True)
 
 
+def status_word(status: str | None) -> str | None:
+    """The word that is asked for, None for all; raises UsageError for one that means nothing."""
+    if status is None or status == "all":
+        return None
+    word = OLD_WORDS.get(status, status)
+    if word not in ("active", "stopped", "error"):
+        msg = f"unknown status {shorten(status)}"
+        raise UsageError(msg, hint="one of: active, stopped, error, all")
+    return word
+
+
+def fits(view: View, status: str | None, *, active: bool) -> bool:
+    """Whether a session is one of those asked for."""
+    return (status is None or view.status == status) and (not active or view.status == "active")
+
+
+def bounded(found: Sequence[View], limit: int | None) -> Sequence[View]:
+    """The first ``limit`` sessions, or what is live and NEWEST others; raises RefusedError for a limit below 1."""
+    if limit is not None:
+        if limit < 1:
+            raise RefusedError(f"limit is {limit}, expected a whole number of at least 1")
+        return found[:limit]
+    live = sum(1 for view in found if view.status == "active")
+    return found[: live + NEWEST]
+
+
 def listing(views: Sequence[View], total: int, timestamp: str) -> Mapping[str, Any]:
     """The answer to a listing: the sessions shown, and how many fit in all."""
     rows = [view.to_json() for view in views]
     return {"sessions": rows, "total": total, "count": len(rows), "timestamp": timestamp}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The sessions a listing shows, of ``total`` that fit; ``complaint`` says why tmux gave no answer."""
+
+    views: tuple[View, ...]
+    total: int
+    timestamp: str
+    complaint: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The listing in the words of the HTTP API."""
+        return dict(listing(self.views, self.total, self.timestamp))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import roots
 
-from mas import app, events
+from mas import app, events, views
 from mas.app import Mas
 from mas.errors import AmbiguousError, NotFoundError, RefusedError, UsageError
 from mas.index import read_index
@@ -57,15 +57,15 @@ def test_a_listing_of_nothing_is_empty(root: Root, tmux_socket: Path) -> None:
 
 def test_by_default_what_is_live_is_shown_and_the_newest_others(mas: Mas) -> None:
     live = roots.start(mas).session.session_id
-    others = [mas.manager.create_session(f"{number}").session_id for number in range(app.NEWEST + 3)]
+    others = [mas.manager.create_session(f"{number}").session_id for number in range(views.NEWEST + 3)]
     found = mas.list()
     assert found.views[0].session_id == live
-    assert len(found.views) == app.NEWEST + 1
-    assert found.total == app.NEWEST + 4
+    assert len(found.views) == views.NEWEST + 1
+    assert found.total == views.NEWEST + 4
     assert {view.session_id for view in found.views[1:]} <= set(others)
-    assert len(mas.list(everything=True).views) == app.NEWEST + 4
+    assert len(mas.list(everything=True).views) == views.NEWEST + 4
     assert len(mas.list(limit=7).views) == 7
-    assert mas.list(limit=7).total == app.NEWEST + 4
+    assert mas.list(limit=7).total == views.NEWEST + 4
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from mas import render
 from mas.cli.calls import Call
 
 if TYPE_CHECKING:
-    from mas.app import Listed
-    from mas.views import View
+    from mas.views import Listed, View
 
 FORMATS = ("shell", "json", "dotenv")
 """How ``mas env`` may write its variables."""
