@@ -4,7 +4,6 @@ The id, the team and its programs, the tmux name, the room it takes, the label. 
 ``mas.starting``.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -15,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mas import (
     definitions,
     fields,
-    files,
     launch,
-    messages,
     naming,
     profiles,
     recorder,
@@ -29,10 +26,11 @@ from mas import (
 )
 from mas.clock import new_id
 from mas.config import SessionConfig
-from mas.errors import CapacityError, DamagedError, ExistsError, NotFoundError, RefusedError
+from mas.errors import CapacityError, ExistsError, NotFoundError, RefusedError
 from mas.paths import Root, SessionPaths, check_session_id
 from mas.record import Document, runtime_of
 from mas.team import Team
+from mas.teamfile import own_config
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -125,7 +123,10 @@ def ask(mas: "Mas", options: StartOptions, found: Team, agent: str) -> Wanted:
     known = profiles.load(mas.root, mas.environ)
     choice = profiles.choose(options.agent, options.command, known, mas.environ, agent)
     chosen = team.apply_config(found, config)
-    messages.initial_prompts(chosen)  # refuses what could not be sent
+    if any(agent.prompt for agent in chosen.agents):
+        from mas import messages  # noqa: PLC0415  most teams begin without a prompt
+
+        messages.initial_prompts(chosen)  # refuses what could not be sent
     return Wanted(replace(chosen, log=chosen.log or options.log), choice, config)
 
 
@@ -216,39 +217,6 @@ def check_room(mas: "Mas", size: int, entries: int) -> None:
     if not os.access(place, os.W_OK):
         msg = f"{place} cannot be written to"
         raise RefusedError(msg, hint="choose another place with --root")
-
-
-def own_config(template: str, choice: profiles.Choice, chosen: Team) -> dict[str, Any]:
-    """What ``config.json`` holds under ``mas``: all that is needed to bring the team up again."""
-    return {"template": template, "profile": choice.profile.to_dict(), "team": chosen.to_dict()}
-
-
-def stored_config(mas: "Mas", session_id: str) -> Mapping[str, Any]:
-    """The ``config.json`` of a session, ``mas`` in it. Raises NotFoundError, DamagedError."""
-    paths = mas.root.session(session_id)
-    try:
-        with files.directory(paths.directory) as fd:
-            config = json.loads(files.read(fd, paths.config.name))
-        return {**config, "mas": {**config["mas"]}}
-    except FileNotFoundError:
-        msg = f"session {session_id} has no team to bring up: its {paths.config.name} is missing"
-        raise NotFoundError(msg, hint=f"bring {paths.config} back, or `mas rm {session_id}`") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _damaged(session_id, error) from None
-
-
-def stored_team(mas: "Mas", session_id: str) -> tuple[Team, profiles.Choice]:
-    """The team and the agent program of a session, from its ``config.json``. Raises DamagedError, NotFoundError."""
-    own = stored_config(mas, session_id)["mas"]
-    try:
-        return team.parse_team(own["team"]), profiles.Choice(profiles.from_dict(own["profile"]), "as it was started")
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(session_id, error) from None
-
-
-def _damaged(session_id: str, error: Exception) -> DamagedError:
-    msg = f"session {session_id}: config.json is damaged: {error}"
-    return DamagedError(msg, hint="bring the file back, or start a new session")
 
 
 def launch_plan(
