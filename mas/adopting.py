@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mas import copying, files, legacy, naming, notes, planning, settings, starting, tmux, trees, workspace
+from mas import copying, files, legacy, naming, notes, planning, settings, starting, teamfile, tmux, trees, workspace
 from mas.errors import MasError, NotFoundError, RefusedError, shorten
 from mas.paths import SessionPaths
 from mas.record import Document, runtime_of
@@ -163,7 +163,7 @@ def _panes(server: tmux.Seen, seen: tmux.SeenSession, agents: Mapping[str, str])
 def _register(mas: "Mas", document: Document, wanted: planning.Wanted) -> None:
     """Write the record, and where it is a new one of a session with a workspace, make that."""
     session_id = document["session_id"]
-    config = {**wanted.config, "mas": planning.own_config(workspace.OWN, wanted.choice, wanted.team)}
+    config = {**wanted.config, "mas": teamfile.own_config(workspace.OWN, wanted.choice, wanted.team)}
     if mas.storage.has(session_id):
         _write(mas.root.session(session_id), config)
         mas.manager.observe(session_id, runtime_of(document))

@@ -90,9 +90,9 @@ def _window(mas: "Mas", target: Target, window: str) -> str:
     if window in names:
         return window
     if target.session_id:
-        from mas import planning  # noqa: PLC0415  an alias is looked up in the team
+        from mas import teamfile  # noqa: PLC0415  an alias is looked up in the team
 
-        name = planning.stored_team(mas, target.session_id)[0].window(window).name
+        name = teamfile.stored_team(mas, target.session_id)[0].window(window).name
         if name in names:
             return name
     known = ", ".join(dict.fromkeys(names))

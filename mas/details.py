@@ -155,12 +155,12 @@ def _recent(mas: "Mas", session_id: str) -> tuple[Line, ...]:
 
 
 def _with_team(mas: "Mas", found: Details) -> Details:
-    from mas import planning  # noqa: PLC0415  a session that is only a record does without
+    from mas import teamfile  # noqa: PLC0415  a session that is only a record does without
 
     session_id = found.view.session_id
     found, panes, facts = _seen(mas, found)
     try:
-        team, choice = planning.stored_team(mas, session_id)
+        team, choice = teamfile.stored_team(mas, session_id)
     except MasError as error:
         return replace(found, windows=_windows(panes), problem=error.message, remedy=error.hint or "")
     agents = tuple(_agents(mas, found, team, panes, facts))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mas import agents, planning, processes, tmux
+from mas import agents, processes, teamfile, tmux
 from mas.definitions import Profile
 from mas.record import runtime_of
 from mas.team import Team
@@ -77,7 +77,7 @@ class Patience:
 
 def reach(mas: "Mas", session_id: str) -> Reach:
     """The team of a session, from its record. Raises NotFoundError, DamagedError."""
-    team, choice = planning.stored_team(mas, session_id)
+    team, choice = teamfile.stored_team(mas, session_id)
     known = runtime_of(mas.storage.read(session_id).document).get("tmux") or {}
     server = mas.server_of(known.get("socket", ""))
     return Reach(session_id, team, choice.profile, server, known.get("panes") or {}, mas.is_ours)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mas import copying, planning, tmux, trees
+from mas import copying, planning, teamfile, tmux, trees
 from mas.errors import RefusedError
 from mas.paths import SessionPaths
 from mas.planning import StartPlan, Wanted
@@ -51,8 +51,8 @@ def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> Star
     place, session_id = working_directory(parent, mas.root), parent["session_id"]
     found = {name: trees.survey(place / name, trees.WORKSPACE) for name in _COPIED if (place / name).is_dir()}
     planning.check_room(mas, sum(tree.bytes for tree in found.values()), sum(tree.entries for tree in found.values()))
-    config = planning.stored_config(mas, session_id)
-    wanted = Wanted(*planning.stored_team(mas, session_id), config)
+    config = teamfile.stored_config(mas, session_id)
+    wanted = Wanted(*teamfile.stored_team(mas, session_id), config)
     seen = tmux.discover(mas.server) if start else tmux.Seen(running=False)
     if start:
         tmux.capacity(seen).require(len(wanted.team.ids))

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mas import planning
+from mas import teamfile
 from mas.errors import NotFoundError
 from mas.following import LOOK
 
@@ -31,7 +31,7 @@ _ERASED = re.compile(rb"[^\n]*\r(?!\n)")
 
 def find(mas: "Mas", session_id: str, agent_id: str) -> "Transcript":
     """What an agent's pane printed. Raises RefusedError where there is no such agent, NotFoundError where none is kept."""
-    team, _ = planning.stored_team(mas, session_id)
+    team, _ = teamfile.stored_team(mas, session_id)
     log = mas.root.session(session_id).agent_log(team.agent(agent_id.removeprefix("agent-")).id)
     if not log.is_file() and not Path(f"{log}.1").is_file():
         hint = "`mas start --log` keeps one, or log = true in the template's team.toml"

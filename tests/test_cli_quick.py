@@ -36,6 +36,7 @@ CALLS = [
     ("list", "-q"),
     ("list", "--quiet", "--all"),
     ("list", "-aq"),
+    ("list", "-a", "-q"),
     ("list", "--json"),
     ("list", "--names"),
     ("list", "--active", "-q"),

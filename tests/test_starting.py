@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import roots
 
-from mas import doctor, events, planning, processes, stopping
+from mas import doctor, events, planning, processes, stopping, teamfile
 from mas.app import Mas
 from mas.errors import (
     CapacityError,
@@ -108,7 +108,7 @@ def test_a_configuration_is_kept_with_the_session_in_the_words_it_came_in(mas: M
     assert stored == config
     assert own["template"] == "duo"
     assert started.team.agent("10").prompt == "Lead."
-    assert planning.stored_team(mas, started.session.session_id)[0] == started.team
+    assert teamfile.stored_team(mas, started.session.session_id)[0] == started.team
 
 
 @pytest.mark.parametrize(

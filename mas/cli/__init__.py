@@ -5,6 +5,7 @@ typer; for everything else the module of the one verb that was called is loaded.
 stderr, and its exit code.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -12,7 +13,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 
-from mas.errors import MasError
+# Loading modules makes thousands of objects and no garbage; looking for some among them takes a tenth of a short call.
+gc.set_threshold(100_000, 50, 100)
+
+from mas.errors import MasError  # noqa: E402
 
 BUG = 3
 BROKEN_PIPE = 128 + signal.SIGPIPE
@@ -26,9 +30,14 @@ class Interrupted(SystemExit):
 def main(argv: Sequence[str] | None = None, *, quick: bool = True) -> int:
     """Run one command line and return its exit code; no exception leaves here.
 
-    ``quick`` is False where typer is to answer everything; that says the same and takes longer.
+    Without ``argv`` it is that of the process, which then ends here: to take its modules apart first would take as long
+    as many a call. ``quick`` is False where typer is to answer everything; that says the same and takes longer.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        code = main(sys.argv[1:], quick=quick)
+        _flush_talk()
+        os._exit(code)
+    words = list(argv)
     _end_by_exception()
     try:
         code = _run(words, quick=quick)
@@ -84,6 +93,11 @@ def _failed(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, MasError):
         return error.exit_code
     return 1 if isinstance(error, OSError) else BUG
+
+
+def _flush_talk() -> None:
+    with suppress(OSError, ValueError, AttributeError):  # it may be closed
+        sys.stderr.flush()
 
 
 def _drop_output() -> None:

@@ -7,7 +7,6 @@ import typer
 from mas import render
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of
-from mas.cli.work import make_child
 from mas.clock import utc_now
 from mas.errors import NotFoundError
 from mas.states import SessionCheckpoint
@@ -84,6 +83,8 @@ def restore(
     call = call_of(context)
     session_id = call.mas.resolve(name)
     chosen = _chosen(call, session_id, seq)
+    from mas.cli.again import make_child  # noqa: PLC0415  the other verbs begin nothing
+
     return make_child(call, session_id, chosen, start=start, as_json=as_json, quiet=quiet)
 
 

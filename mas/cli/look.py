@@ -1,4 +1,4 @@
-"""``show``, ``agents``, ``capture``: looking at one session."""
+"""``show`` and ``agents``: looking at one session."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from mas import attaching, details, doings, render, tmux
+from mas import details, doings, render
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of
 from mas.clock import utc_now
 from mas.details import AgentDetail, Details
-from mas.errors import RefusedError, UsageError
+from mas.errors import RefusedError
 from mas.lines import Line
 
 
@@ -180,23 +180,4 @@ def _agent_lines(call: Call, found: Details) -> Sequence[str]:
     return render.table(columns, rows, call.width, colour=call.colour)
 
 
-def capture(
-    context: typer.Context,
-    name: Name = None,
-    *,
-    agent: Annotated[str | None, typer.Option("--agent", "-a", metavar="ID", help="whose screen")] = None,
-    lines: Annotated[int | None, typer.Option(min=1, metavar="N", help="the last N lines, history too")] = None,
-) -> int:
-    """Print what an agent's screen shows."""
-    call = call_of(context)
-    target = attaching.find(call.mas, name)
-    panes = tmux.panes(target.server, target.seen.tmux_id, target.session_id)
-    if agent is None and len(panes) > 1:
-        known = ", ".join(pane.agent_id for pane in panes if pane.agent_id)
-        raise UsageError(f"{target.seen.name} has {len(panes)} agents", hint=f"say which with --agent: {known}")
-    pane_id = attaching.pane_of(target, agent) if agent else panes[0].pane_id
-    call.out(tmux.capture(target.server, pane_id, target.session_id, lines=lines))
-    return 0
-
-
-COMMANDS = {"show": show, "agents": agents, "capture": capture}
+COMMANDS = {"show": show, "agents": agents}

@@ -8,8 +8,7 @@ import typer
 from mas import render, values
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of, json_table
-from mas.cli.stop import each
-from mas.cli.work import tell
+from mas.cli.outcome import each, tell
 from mas.clock import utc_now
 from mas.errors import UsageError, shorten
 from mas.session import Session, SessionConfiguration

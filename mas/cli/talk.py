@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mas import courier, delivery, planning, render
+from mas import courier, delivery, render, teamfile
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, call_of, seconds
 from mas.clock import utc_now
@@ -67,7 +67,7 @@ def send(  # noqa: PLR0913  one argument an option
     call = call_of(context)
     call.refuse_records_only("send")
     session_id = call.mas.resolve(session)
-    team, _ = planning.stored_team(call.mas, session_id)
+    team, _ = teamfile.stored_team(call.mas, session_id)
     spoken = _words(call, words or [], target, file)
     address = _from(call, session_id, team, parse_words(spoken, team), sender)
     texts = batch(address.text) if lines else (address.text,)

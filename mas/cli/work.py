@@ -1,16 +1,17 @@
-"""``record``, ``pause``, ``unpause``, ``complete``, ``fail``, ``retry``, ``progress``: what the work is doing."""
+"""``record``, ``pause``, ``unpause``, ``complete``, ``fail``, ``progress``: what the work is doing."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from mas import events, render, retrying
+from mas import events, render
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of, json_table
+from mas.cli.outcome import tell
 from mas.lifecycle import parse_status
 from mas.session import Session
-from mas.states import SessionCheckpoint, SessionProgress
+from mas.states import SessionProgress
 
 Data = Annotated[str | None, typer.Option(metavar="JSON", help="its fields as a JSON object")]
 
@@ -37,17 +38,6 @@ def record(  # noqa: PLR0913  one argument an option
 def _record(call: Call, name: str | None, event: events.SessionEvent, *, as_json: bool, quiet: bool) -> int:
     session = call.manager.record_event(call.mas.resolve(name), event)
     return tell(call, session, as_json=as_json, quiet=quiet)
-
-
-def tell(call: Call, session: Session, *, as_json: bool, quiet: bool) -> int:
-    """Say what a session is now."""
-    if as_json:
-        call.json(dict(session.document))
-    elif quiet:
-        call.out(session.session_id)
-    else:
-        call.say(f"{session.label or session.session_id[:8]} is {session.status}")
-    return 0
 
 
 def pause(
@@ -96,36 +86,6 @@ def fail(
 ) -> int:
     """End the work of a session without success."""
     return _record(call_of(context), name, events.Failed(error), as_json=as_json, quiet=quiet)
-
-
-def retry(
-    context: typer.Context,
-    name: Name = None,
-    *,
-    start: Annotated[bool, typer.Option("--start", help="bring its team up too")] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> int:
-    """Begin again: a child session with the same request and a copy of the workspace."""
-    call = call_of(context)
-    return make_child(call, call.mas.resolve(name), None, start=start, as_json=as_json, quiet=quiet)
-
-
-def make_child(
-    call: Call, session_id: str, checkpoint: SessionCheckpoint | None, *, start: bool, as_json: bool, quiet: bool
-) -> int:
-    """Make a child of a session and say which."""
-    with call.busy(f"beginning {session_id[:8]} again"):
-        child = retrying.retry(call.mas, session_id, manager=call.manager, checkpoint=checkpoint, start=start)
-    if as_json:
-        call.json(dict(child.document))
-    elif quiet:
-        call.out(child.session_id)
-    else:
-        call.out(f"Session ID: {child.session_id}")
-        if not start and child.mode:
-            call.say(f"its team is not up; `mas resume {child.session_id[:8]}` starts it")
-    return 0
 
 
 def progress(context: typer.Context, name: Name = None, *, as_json: Json = False) -> int:
@@ -189,6 +149,5 @@ COMMANDS = {
     "unpause": unpause,
     "complete": complete,
     "fail": fail,
-    "retry": retry,
     "progress": progress,
 }

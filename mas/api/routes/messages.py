@@ -17,8 +17,8 @@ from mas.clock import utc_now
 from mas.delivery import SendOptions
 from mas.errors import AmbiguousError, NotFoundError
 from mas.messages import Address, Message, recipients, sanitize
-from mas.planning import stored_team
 from mas.team import Team
+from mas.teamfile import stored_team
 
 router = APIRouter(tags=["messages"])
 

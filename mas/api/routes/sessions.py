@@ -17,7 +17,7 @@ from mas.api.refusals import as_input
 from mas.api.replies import Json, Streamed
 from mas.clock import utc_now
 from mas.errors import AmbiguousError, NotFoundError, shorten
-from mas.planning import stored_team
+from mas.teamfile import stored_team
 
 router = APIRouter(tags=["sessions"])
 
