@@ -13,8 +13,8 @@ if [ -z "${BASH_VERSION-}" ]; then
 fi
 __mas_here=${BASH_SOURCE[0]%/*}
 [[ ${BASH_SOURCE[0]} == */* ]] || __mas_here=.
-# shellcheck source=lib/tmux.sh
-source "$__mas_here/tmux.sh" || return
+# shellcheck source=lib/http.sh
+source "$__mas_here/http.sh" || return
 [[ -z ${__mas_loaded[3]-} ]] || return 0
 
 # --- names and ids ---

@@ -17,7 +17,8 @@ TMUX = set(
     "send_keys_to_pane get_pane_info attach_session sanitize_session_name create_mas_windows print_info print_success "
     "print_error print_warning".split()
 )
-SESSION = TMUX | set(
+HTTP = TMUX | {"start_http_server", "stop_http_server", "check_http_server"}
+SESSION = HTTP | set(
     "generate_session_id generate_session_name save_session_info load_session_info find_active_session "
     "get_session_status show_session_details cleanup_session cleanup_old_sessions start_session_from_config "
     "show_session_stats generate_uuid create_session_workspace initialize_session_units create_session_metadata "
@@ -39,6 +40,7 @@ PROJECT = SESSION | set(
 OFFERED = {
     "state": set(),
     "tmux": TMUX,
+    "http": HTTP,
     "session": SESSION,
     "agent": AGENT,
     "message": MESSAGE,

@@ -19,7 +19,7 @@ _READY_IN = 30.0
 _END_IN = 90.0
 _LIBRARIES = ("fastapi", "uvicorn", "pydantic", "starlette", "h11")
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print the URL only")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print the URL only, or nothing")]
 
 
 def serve(  # noqa: PLR0913  one argument an option
@@ -54,7 +54,8 @@ def serve(  # noqa: PLR0913  one argument an option
         return _tell(call, presence.running(call.root), as_json=as_json, quiet=quiet)
     if stop:
         ended = presence.stop(call.root, _END_IN)
-        call.say(f"the server (process {ended.pid}) has ended; its sessions go on")
+        if not quiet:
+            call.say(f"the server (process {ended.pid}) has ended; its sessions go on")
         return 0
     chosen_host, chosen_port, socket = settings.address(host, port, uds, call.environ, call.cwd)
     config = settings.check(
