@@ -9,7 +9,7 @@ from zlib import crc32
 
 from mas.errors import DamagedError
 from mas.foreign import OWN_KEYS
-from mas.session import from_document
+from mas.session import check_document
 from mas.states import SessionCheckpoint
 
 _NAME = re.compile(r"([1-9][0-9]{0,14})\.json", re.ASCII)
@@ -52,7 +52,7 @@ def decode(raw: bytes, seq: int) -> SessionCheckpoint:
         found = SessionCheckpoint(
             members["iteration"], members["timestamp"], members["state_snapshot"], members["resumable"]
         )
-        from_document(found.state_snapshot)
+        check_document(found.state_snapshot)
         stands_at = found.seq
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(seq, f"it describes no record ({type(error).__name__})") from None

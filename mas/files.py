@@ -35,12 +35,21 @@ _making = threading.Lock()
 
 @contextmanager
 def directory(path: str | Path, within: int | None = None) -> Iterator[int]:
-    """An open directory, of that name in the open one ``within`` where that is given.
+    """An open directory; raises what ``open_directory`` raises."""
+    fd = open_directory(path, within)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def open_directory(path: str | Path, within: int | None = None) -> int:
+    """A directory's descriptor, of that name in the open one ``within`` where that is given; the caller closes it.
 
     Raises FileNotFoundError where there is none, DamagedError for a link or a file in its place.
     """
     try:
-        fd = os.open(path, _DIRECTORY, dir_fd=within)
+        return os.open(path, _DIRECTORY, dir_fd=within)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -48,10 +57,6 @@ def directory(path: str | Path, within: int | None = None) -> Iterator[int]:
             msg = f"{shorten(str(path), 200)} is not a directory of its own"
             raise DamagedError(msg, hint="mas follows no links here; look at what it is and move it away") from None
         raise explained(error, path, "read") from error
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 # --- reading ---
@@ -59,9 +64,8 @@ def directory(path: str | Path, within: int | None = None) -> Iterator[int]:
 
 def read(fd: int, name: str) -> bytes:
     """The bytes of a regular file; raises FileNotFoundError, or DamagedError for anything else of that name."""
-    file = _open_regular(fd, name, _READ, "read")
+    file, size = _open_regular(fd, name, _READ, "read")
     try:
-        size = os.fstat(file).st_size
         data = os.read(file, size + 1)
         while len(data) != size and (chunk := os.read(file, _CHUNK)):
             data, size = data + chunk, -1
@@ -77,7 +81,7 @@ def read_from(fd: int, name: str, offset: int, longest: int = _CHUNK) -> Iterato
 
     A line longer than ``longest`` bytes comes in pieces without one, so that memory stays bounded.
     """
-    with os.fdopen(_open_regular(fd, name, _READ, "read"), "rb") as file, explaining(name, "read"):
+    with os.fdopen(_open_regular(fd, name, _READ, "read")[0], "rb") as file, explaining(name, "read"):
         file.seek(offset)
         while line := file.readline(longest):
             yield line
@@ -85,7 +89,7 @@ def read_from(fd: int, name: str, offset: int, longest: int = _CHUNK) -> Iterato
 
 def read_part(fd: int, name: str, offset: int, length: int) -> bytes:
     """Up to ``length`` bytes of a regular file from a byte offset on."""
-    file = _open_regular(fd, name, _READ, "read")
+    file, _ = _open_regular(fd, name, _READ, "read")
     try:
         return os.pread(file, length, offset)
     except OSError as error:
@@ -117,21 +121,17 @@ def append(fd: int, name: str, data: bytes, *, at: int, tail: bytes = b"") -> No
     back to what it was. The caller holds the session's lock.
     """
     try:
-        file = _open_regular(fd, name, _UPDATE | os.O_APPEND | (0 if at else os.O_CREAT))
+        file, size = _open_regular(fd, name, _UPDATE | os.O_APPEND | (0 if at else os.O_CREAT))
     except FileNotFoundError:
         raise _changed(name) from None
     try:
-        _check_end(file, name, at, tail)
+        if size != at or os.pread(file, len(tail), max(0, at - len(tail))) != tail:
+            raise _changed(name)
         _write_or_cut(file, data, at)
     except OSError as error:
         raise explained(error, name) from error
     finally:
         os.close(file)
-
-
-def _check_end(file: int, name: str, at: int, tail: bytes) -> None:
-    if os.fstat(file).st_size != at or os.pread(file, len(tail), max(0, at - len(tail))) != tail:
-        raise _changed(name)
 
 
 def _changed(name: str) -> DamagedError:
@@ -154,7 +154,7 @@ def _write_at_once(file: int, data: bytes) -> None:
 
 def cut(fd: int, name: str, at: int) -> None:
     """Cut a log back to its first ``at`` bytes, durably. The caller saved the rest and holds the session's lock."""
-    file = _open_regular(fd, name, _UPDATE)
+    file, _ = _open_regular(fd, name, _UPDATE)
     try:
         os.ftruncate(file, at)
         os.fsync(file)
@@ -226,7 +226,8 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(".tmp") and bool(head) and pid.isdigit() and len(random) == 8
 
 
-def _open_regular(fd: int, name: str, flags: int, doing: str = "write") -> int:
+def _open_regular(fd: int, name: str, flags: int, doing: str = "write") -> tuple[int, int]:
+    """Descriptor and size of a regular file."""
     try:
         file = os.open(name, flags, 0o600, dir_fd=fd)
     except FileNotFoundError:
@@ -235,10 +236,11 @@ def _open_regular(fd: int, name: str, flags: int, doing: str = "write") -> int:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV):
             raise _not_regular(name) from None
         raise explained(error, name, doing) from error
-    if not stat.S_ISREG(os.fstat(file).st_mode):
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode):
         os.close(file)
         raise _not_regular(name)
-    return file
+    return file, found.st_size
 
 
 def _not_regular(name: str) -> DamagedError:

@@ -56,8 +56,17 @@ class FileStorage:
 
     def read(self, session_id: str) -> Stored:
         """See SessionStorage."""
-        with self._open(session_id) as fd:
-            return logbook.read(fd, session_id)
+        place = self._place + check_stored_id(session_id)
+        try:
+            fd = files.open_directory(place)
+            try:
+                return logbook.read(fd, session_id)
+            finally:
+                os.close(fd)
+        except MasError:
+            raise
+        except FileNotFoundError:
+            raise not_found(session_id) from None
 
     def examine(self, session_id: str) -> Stored:
         """``read``, with damage found wherever in the log it is; takes time in proportion to the log."""

@@ -10,7 +10,7 @@ from mas.errors import MasError
 from mas.fields import MERGED, PARTS, check_part
 from mas.lifecycle import COARSE, Coarse, SessionStatus, check_reachable
 from mas.record import Document, broken_invariant, lifecycle_of
-from mas.session import from_document
+from mas.session import check_document
 from mas.values import check_json, check_text
 
 OWN_KEYS = frozenset({"rev", "log", "schema", "checksum"})
@@ -40,7 +40,7 @@ def adopt(document: Document) -> dict[str, Any]:
     for name in ("session_id", "feature_request", "created_at"):
         check_text(adopted[name], name, empty=name == "feature_request")
     check_json(adopted, "the record")
-    from_document(adopted)
+    check_document(adopted)
     return _completed(adopted, dict(lifecycle_of(document)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from mas import events, lines
 from mas.errors import RefusedError
 from mas.record import CREATED, SALVAGED, WHOLE, Document, broken_invariant, fold
-from mas.session import from_document
+from mas.session import check_document
 
 Entry = tuple[str, Mapping[str, Any]]
 """Type and data of a record that is to be written."""
@@ -121,7 +121,7 @@ def _fold(document: Document | None, line: lines.Line) -> Document:
     try:
         folded = fold(document, line.type, line.data, line.seq, line.ts)
         if line.type in WHOLE:
-            from_document(folded)
+            check_document(folded)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"a {line.type} record that means nothing ({type(error).__name__})"
         raise lines.BadLineError(msg) from None

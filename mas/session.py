@@ -5,14 +5,12 @@ their order, absent values left out. The constructors take what older programs w
 ``mas.fields``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from mas.lifecycle import SessionPhase, SessionStatus
 from mas.states import SessionState, state_of
-
-Part = TypeVar("Part")
 
 
 @dataclass
@@ -98,6 +96,13 @@ class Session:
         if self.current_phase is not None:
             self.current_phase = SessionPhase(self.current_phase)
 
+    def __getattr__(self, name: str) -> Any:
+        """A part that was not made yet."""
+        if name not in _PARTS or "document" not in self.__dict__:
+            raise AttributeError(name)
+        part = self.__dict__[name] = _PARTS[name](self.document.get(name))
+        return part
+
     @property
     def id(self) -> str:
         """The session's id."""
@@ -159,39 +164,53 @@ class Session:
 def from_document(document: Mapping[str, Any]) -> Session:
     """The session of a record. Missing parts take their defaults, unknown keys are passed over.
 
-    Raises KeyError, TypeError or ValueError for a document that describes no session at all.
+    A query makes thousands, so no constructor is called, and most parts are made when they are first asked for. Raises
+    KeyError, TypeError or ValueError where the record lacks what every session has.
     """
-    git = document.get("git_context") or {}
-    prd = document.get("prd_reference")
-    return Session(
-        document["session_id"],
-        document["feature_request"],
-        document["status"],
-        document["created_at"],
-        GitContext(
-            git.get("branch", ""),
-            git.get("commit", ""),
-            git.get("repo_root", ""),
-            git.get("is_worktree", False),
-            git.get("worktree_name"),
-        ),
-        document.get("current_phase"),
-        document.get("updated_at"),
-        document.get("completed_at"),
-        PRDReference(prd.get("filename", ""), prd.get("path", ""), prd.get("version")) if prd else None,
-        _part(SessionStatistics, document.get("statistics")),
-        _part(SessionConfiguration, document.get("configuration")),
-        document,
-    )
+    phase = document.get("current_phase")
+    made = object.__new__(Session)
+    made.__dict__ = {
+        "session_id": document["session_id"],
+        "feature_request": document["feature_request"],
+        "status": _STATUSES.get(document["status"]) or SessionStatus(document["status"]),
+        "created_at": document["created_at"],
+        "current_phase": None if phase is None else SessionPhase(phase),
+        "updated_at": document.get("updated_at"),
+        "completed_at": document.get("completed_at"),
+        "prd_reference": _prd_reference(document.get("prd_reference")),
+        "document": document,
+    }
+    return made
 
 
-def _part(kind: type[Part], values: Mapping[str, Any] | None) -> Part:
-    if not values:
-        return kind()
-    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    if values.keys() <= known.keys():
-        return kind(**values)
-    return kind(**{name: value for name, value in values.items() if name in known})
+def check_document(document: Mapping[str, Any]) -> None:
+    """Raise KeyError, TypeError, ValueError or AttributeError for a document that describes no session."""
+    session = from_document(document)
+    for name in _PARTS:
+        getattr(session, name)
+
+
+def _part(kind: type[Any], values: Mapping[str, Any] | None) -> Any:
+    known = kind.__dataclass_fields__
+    return kind(**{name: value for name, value in (values or {}).items() if name in known})
+
+
+def _git_context(values: Mapping[str, Any] | None) -> GitContext:
+    """One that an older program left parts of out is read all the same."""
+    found: GitContext = _part(GitContext, {"branch": "", "commit": "", "repo_root": "", **(values or {})})
+    return found
+
+
+def _prd_reference(values: Mapping[str, Any] | None) -> PRDReference | None:
+    return _part(PRDReference, {"filename": "", "path": "", **values}) if values else None
+
+
+_STATUSES = {status.value: status for status in SessionStatus}
+_PARTS: dict[str, Callable[[Any], Any]] = {
+    "git_context": _git_context,
+    "statistics": lambda values: _part(SessionStatistics, values),
+    "configuration": lambda values: _part(SessionConfiguration, values),
+}
 
 
 def _present(part: Any) -> dict[str, Any]:

@@ -5,8 +5,7 @@ One top-level key a line, so that a person can read it and a diff shows what cha
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from mas.foreign import OWN_KEYS
@@ -14,10 +13,10 @@ from mas.record import SCHEMA, Document
 
 _MEMBER = b',\n  "checksum": "'
 _SUFFIX = len(_MEMBER) + 8 + len(b'"\n}')
+_raw_decode = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A decoded ``metadata.json``. ``size`` and ``crc`` say where in the log it stands, None where it names no log."""
 
     document: Document
@@ -42,14 +41,15 @@ def encode_plain(document: Mapping[str, Any]) -> bytes:
 
 def decode(raw: bytes) -> Snapshot | None:
     """The snapshot of these bytes, ``sound`` where nobody else changed them; None where they are no JSON object."""
+    suffix = raw[-_SUFFIX:]
+    sound = suffix.startswith(_MEMBER) and suffix[len(_MEMBER) : -3] == b"%08x" % crc32(raw[:-_SUFFIX])
     try:
-        document = json.loads(raw)
+        # What we wrote is ASCII with nothing around it; others may write whatever JSON allows.
+        document = _raw_decode(raw.decode("ascii"))[0] if sound else json.loads(raw)
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None
-    suffix = raw[-_SUFFIX:]
-    sound = suffix.startswith(_MEMBER) and suffix[len(_MEMBER) : -3] == b"%08x" % crc32(raw[:-_SUFFIX])
     log, schema = document.pop("log", None), document.pop("schema", None)
     document.pop("checksum", None)
     known = isinstance(log, dict) and type(log.get("size")) is int

@@ -1,5 +1,8 @@
 """The objects callers hold: Maestro's keys in their order, older programs' files read as they are."""
 
+import copy as copying
+import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from mas.session import (
     Session,
     SessionConfiguration,
     SessionStatistics,
+    check_document,
     from_document,
 )
 from mas.states import Created, Paused, Running
@@ -116,10 +120,22 @@ def test_what_older_programs_wrote_is_read(older: dict[str, Any]) -> None:
 )
 def test_what_describes_no_session_raises(broken: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
-        from_document({**first(), **broken})
+        check_document({**first(), **broken})
 
 
 @pytest.mark.parametrize("missing", ["session_id", "feature_request", "status", "created_at"])
 def test_what_lacks_an_essential_key_raises(missing: str) -> None:
     with pytest.raises(KeyError, match=missing):
         from_document({name: value for name, value in first().items() if name != missing})
+
+
+def test_a_part_is_made_once_and_kept() -> None:
+    found = from_document(first())
+    found.statistics.total_tasks = 7
+    assert found.statistics.total_tasks == found.to_dict()["statistics"]["total_tasks"] == 7
+    for copy in (pickle.loads(pickle.dumps(found)), copying.deepcopy(found), replace(found, feature_request="other")):  # noqa: S301
+        assert copy.statistics == found.statistics
+        assert copy.git_context == found.git_context
+    with pytest.raises(AttributeError, match="nothing"):
+        found.nothing  # noqa: B018
+    assert found == replace(found)
