@@ -4,12 +4,10 @@ from typing import Any
 
 import pytest
 import teams
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mas import launch
 from mas.errors import RefusedError, UnknownStateError
-from mas.launch import LaunchPlan, Listing, PanePlan, WindowPlan
+from mas.launch import LaunchPlan, PanePlan, WindowPlan
 
 MARK = "0f" * 8
 
@@ -76,27 +74,6 @@ def test_marker_is_the_entry_that_the_panes_get() -> None:
 def test_panes_are_those_of_all_windows_in_order() -> None:
     plan = make_plan(windows=(window("meta", "00"), window("design", "10", "11")))
     assert [pane.agent_id for pane in plan.panes] == ["00", "10", "11"]
-
-
-fields = st.text(alphabet=st.characters(exclude_characters="0f"))
-
-
-@given(rows=st.lists(st.tuples(fields, fields)), between=fields)
-def test_rows_are_told_apart_whatever_they_hold(rows: list[tuple[str, str]], between: str) -> None:
-    printed = between.join(f"{MARK}{a}{MARK}{b}{MARK}" for a, b in rows)
-    assert Listing(MARK, ("a", "b")).rows(printed) == [[a, b] for a, b in rows]
-
-
-def test_a_listing_asks_for_each_field_between_two_marks() -> None:
-    assert Listing(MARK, ("pane_id", "@mas_agent")).format == f"{MARK}#{{pane_id}}{MARK}#{{@mas_agent}}{MARK}"
-
-
-@pytest.mark.parametrize(
-    "printed", [MARK, f"{MARK}a{MARK}", f"{MARK}a{MARK}b{MARK}\n{MARK}a", f"{MARK}a{MARK}b{MARK}c{MARK}"]
-)
-def test_half_a_row_says_nothing(printed: str) -> None:
-    with pytest.raises(UnknownStateError):
-        Listing(MARK, ("a", "b")).rows(printed)
 
 
 def told(*panes: tuple[str, str]) -> str:

@@ -13,7 +13,8 @@ import teams
 
 from mas import processes, tmux
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError
-from mas.launch import LaunchPlan, Listing, WindowPlan, quote
+from mas.launch import LaunchPlan, WindowPlan, quote
+from mas.listings import Listing
 from mas.tmux import Server
 
 Wait = Callable[..., None]

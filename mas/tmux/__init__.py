@@ -5,6 +5,9 @@ against the stamp ``@mas_session`` in the same call: an id alone means another s
 A question that got no clear answer raises UnknownStateError, so "there is none" always means that there is none.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from mas.tmux.client import SOCKET_VARIABLE, Server, objects, reopen_socket, socket_path
 from mas.tmux.looks import Look, looks
 from mas.tmux.sight import (
@@ -19,9 +22,11 @@ from mas.tmux.sight import (
     pane_facts,
     panes,
 )
-from mas.tmux.tags import stamp, unstamp
-from mas.tmux.teams import attach_argv, end, launch, respawn, undo
-from mas.tmux.typing import Typed, mark_ready, paste, press_enter, reads_lines
+
+if TYPE_CHECKING:
+    from mas.tmux.tags import stamp, unstamp
+    from mas.tmux.teams import attach_argv, end, launch, respawn, undo
+    from mas.tmux.typing import Typed, mark_ready, paste, press_enter, reads_lines
 
 __all__ = [
     "SOCKET_VARIABLE",
@@ -54,3 +59,18 @@ __all__ = [
     "undo",
     "unstamp",
 ]
+
+_LATER = {
+    "tags": ("stamp", "unstamp"),
+    "teams": ("attach_argv", "end", "launch", "respawn", "undo"),
+    "typing": ("Typed", "mark_ready", "paste", "press_enter", "reads_lines"),
+}
+"""What is loaded when it is first used: who only looks does not pay for it."""
+
+
+def __getattr__(name: str) -> Any:
+    """The name from the module that is loaded for it."""
+    module = next((module for module, names in _LATER.items() if name in names), None)
+    if module is None:
+        raise AttributeError(name)
+    return getattr(import_module(f"mas.tmux.{module}"), name)

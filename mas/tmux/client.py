@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mas import proc, processes
+from mas import proc
 from mas.errors import MissingProgramError, RefusedError, UnknownStateError, shorten
-from mas.launch import Listing
+from mas.listings import Listing
 
 if TYPE_CHECKING:
     import libtmux
@@ -154,5 +154,7 @@ def reopen_socket(pid: int) -> bool:
 
     The caller then asks again and compares pid and start, since by now the pid may be another server's.
     """
+    from mas import processes  # noqa: PLC0415  hardly ever needed
+
     server = processes.find(pid)
     return server is not None and processes.is_tmux_server(server) and processes.send(server, signal.SIGUSR1)

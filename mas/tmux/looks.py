@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mas.launch import Listing
+from mas.listings import Listing
 from mas.tmux.client import Server, ask, equals, listing, number, pane_target, unclear
 
 CROWD = 16
