@@ -1,0 +1,113 @@
+"""Teams in the root's own directories over HTTP: one at a time, beside those with a workspace of their own."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandline import ok
+from conftest import Wait
+from serving import PROFILES, Served, serving
+
+from mas.paths import Root
+
+ISOLATED = {"sessionMode": "isolated", "template": "solo", "profile": "stub"}
+AGENTS = {"agents": {"units": [{"unitId": 1, "manager": {"id": "10", "prompt": "Begin."}, "workers": [{"id": "11"}]}]}}
+
+
+@pytest.fixture
+def served(root: Root, tmux_socket: Path) -> Iterator[Served]:
+    """A server of a root that has ``unit/`` and ``workflows/`` of its own, for two agents."""
+    del tmux_socket
+    for agent in ("10", "11"):
+        (root.path / "unit" / agent).mkdir(parents=True)
+    (root.path / "workflows").mkdir()
+    (root.path / "profiles.toml").write_text(PROFILES)
+    (root.path / ".masrc").write_text("MAS_AGENT=stub\n")
+    with serving(root) as found:
+        yield found
+
+
+def test_a_shared_team_from_the_making_to_the_removal(served: Served, wait_until: Wait) -> None:
+    """What is not said is as it always was: no mode is legacy."""
+    made = served.ok("POST", "/runs", json=AGENTS, status=201)
+    place = str(served.root.path)
+    assert (made["sessionMode"], made["tmuxSession"], made["status"]) == ("legacy", "mas-tmux", "started")
+    assert (made["workingDir"], made["unitDir"], made["workflowsDir"]) == (place, f"{place}/unit", f"{place}/workflows")
+    assert len(made["sessionId"]) == 36
+    assert (served.root.path / ".mas_session").is_file()
+    path = f"/sessions/{made['sessionId']}"
+    found = served.ok("GET", path)
+    assert [agent["agentId"] for agent in found["agents"]] == ["10", "11"]
+    assert found["units"][0]["paths"]["10"] == f"{place}/unit/10"
+    assert found["sessionDir"] != place
+    assert Path(found["configPath"]).is_file()
+
+    assert served.ok("POST", "/message", json={"target": "11", "message": "hello"})["status"] == "acknowledged"
+    wait_until(lambda: "submitted" in str(served.ok("GET", f"{path}/messages")["messages"]))
+    served.ok("POST", f"{path}/transition", json={"status": "planning"})
+    assert served.ok("GET", f"{path}/events")["events"][-1]["type"] == "started"
+    assert served.ok("POST", f"{path}/stop")["wasUp"] is True
+    assert served.ok("GET", path)["status"] == "stopped"
+    assert served.ok("POST", f"{path}/restore")["agentsStarted"] == 2
+    served.ok("DELETE", f"{path}?force=true")
+    assert served.ok("GET", "/sessions")["total"] == 0
+    assert (served.root.path / "unit" / "11").is_dir()
+
+
+def test_a_second_shared_team_is_a_conflict_until_the_first_is_down(served: Served) -> None:
+    first = served.ok("POST", "/runs", json={"sessionMode": "legacy"}, status=201)
+    found = served.refused("POST", "/runs", json={}, status=409)
+    assert (found["code"], "mas-tmux" in found["error"]) == ("exists", True)
+    served.ok("POST", "/sessions/mas-tmux/stop")
+    assert served.ok("POST", "/runs", json={}, status=201)["sessionId"] == first["sessionId"]
+
+
+def test_both_modes_are_listed_together(served: Served) -> None:
+    shared = served.ok("POST", "/runs", json={}, status=201)["sessionId"]
+    own = served.ok("POST", "/runs", json=ISOLATED, status=201)["sessionId"]
+
+    def listed(query: str = "") -> dict[str, str]:
+        return {one["sessionId"]: one["mode"] for one in served.ok("GET", f"/sessions{query}")["sessions"]}
+
+    assert listed() == {shared: "legacy", own: "isolated"}
+    assert listed("?mode=legacy") == {shared: "legacy"}
+    assert listed("?mode=isolated") == {own: "isolated"}
+    served.ok("POST", f"/sessions/{own}/stop")
+    assert served.ok("GET", f"/sessions/{shared}")["status"] == "active"
+    assert ok("list", "-q", "--active", root=served.root.path).out.split() == [shared]
+
+
+def test_a_team_that_another_program_started_is_in_the_way(served: Served) -> None:
+    argv = ["tmux", "-f", os.devnull, "-S", os.environ["MAS_TMUX_SOCKET"], "new-session", "-d", "-s", "mas-tmux", "cat"]
+    subprocess.run(argv, check=True, timeout=10)
+    assert served.refused("POST", "/runs", json={}, status=409)["code"] == "exists"
+    assert served.ok("GET", "/sessions")["sessions"][0]["tmuxSession"] == "mas-tmux"
+
+
+def test_what_a_shared_team_cannot_have_is_refused(served: Served) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"template": "solo"},
+        {"agents": {"units": [{"manager": {"id": "33", "prompt": "x"}}]}},
+        {"sessionMode": "both"},
+    ]
+    for body in wrong:
+        served.refused("POST", "/runs", json=body, status=400)
+    assert served.ok("GET", "/sessions")["total"] == 0
+
+
+def test_a_root_without_directories_of_its_own_has_no_shared_team(root: Root, tmux_socket: Path) -> None:
+    del tmux_socket
+    with serving(root) as served:
+        found = served.refused("POST", "/runs", json={}, status=400)
+        assert "unit" in found["error"]
+        assert found["hint"]
+
+
+def test_a_retry_makes_no_second_shared_team(served: Served) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    first = served.ok("POST", "/runs", json={}, headers=key, status=201)
+    assert served.ok("POST", "/runs", json={}, headers=key, status=201) == first
+    served.refused("POST", "/runs", json={}, headers={"Idempotency-Key": "k-2"}, status=409)
