@@ -30,7 +30,7 @@ _ERASED = re.compile(rb"[^\n]*\r(?!\n)")
 
 
 def find(mas: "Mas", session_id: str, agent_id: str) -> "Transcript":
-    """What an agent's pane printed. Raises RefusedError where there is no such agent, NotFoundError where none is kept."""
+    """What an agent's pane printed. Raises RefusedError for an unknown agent, NotFoundError where none is kept."""
     team, _ = teamfile.stored_team(mas, session_id)
     log = mas.root.session(session_id).agent_log(team.agent(agent_id.removeprefix("agent-")).id)
     if not log.is_file() and not Path(f"{log}.1").is_file():
