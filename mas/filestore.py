@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from mas import checkpoints, directories, files, lines, logbook, removal, replay
+from mas import checkpoints, directories, files, lines, logbook, originals, removal, replay
 from mas.errors import DamagedError, MasError, RefusedError, explained
 from mas.logbook import LOG, SNAPSHOT
 from mas.paths import Root, SessionPaths, check_session_id, check_stored_id, is_stored_id
@@ -147,8 +147,10 @@ class FileStorage:
             if stored.torn:
                 self._keep(session_id, f"{LOG}.tail", b"".join(files.read_from(fd, LOG, stored.size)))
                 files.cut(fd, LOG, stored.size)
-            if stored.rejected or not stored.logged:
+            if stored.rejected:
                 self._keep(session_id, SNAPSHOT, files.read(fd, SNAPSHOT))
+            if not stored.logged:
+                originals.keep(fd, self.root.session(session_id))
             if not stored.logged or stored.edited is not None:
                 begin: list[Entry] = [] if stored.logged else [(CREATED, stored.document)]
                 stored = logbook.append(fd, stored, begin, now)

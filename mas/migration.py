@@ -1,20 +1,19 @@
 """Taking over what the earlier programs kept, and giving it back byte for byte.
 
 Two kinds are known: a record with a ``metadata.json`` of the earlier session manager, and a workspace with a
-``.session`` (and perhaps a ``metadata.json`` of its own form) of the earlier bash program. Originals are kept in the
-session's ``quarantine/before`` with a list of what there was, before anything is written; killed at any point, either
-way can simply be run again.
+``.session`` (and perhaps a ``metadata.json`` of its own form) of the earlier bash program. Originals are kept before
+anything is written, as they are when a record is taken over by its first change; killed at any point, either way can
+simply be run again.
 """
 
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mas import directories, files, foreign, snapshots
+from mas import directories, files, foreign, originals, snapshots
 from mas.derived import derive_team
 from mas.errors import DamagedError, MasError
 from mas.logbook import LOG
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["record", "workspace"]
 
-BEFORE = "before"
-"""Directory of the originals below a session's ``quarantine/``."""
-
-MANIFEST = "originals.json"
 INDEX_BEFORE = "sessions.index.before"
 
 _OLD_FORM = {"session_id": "sessionId", "tmux_name": "sessionName", "created_at": "startedAt"}
@@ -126,31 +121,10 @@ def _old_values(fd: int, paths: SessionPaths) -> dict[str, str]:
 def _migrate_one(mas: "Mas", step: Step) -> None:
     paths = mas.root.session(step.session_id)
     with files.directory(paths.directory) as fd:
-        _keep_originals(fd, paths)
+        originals.keep(fd, paths)
         if step.kind == "workspace":
             _write_record(mas, fd, paths)
     mas.manager.change(step.session_id, lambda _document, _now: [])
-
-
-def _originals(paths: SessionPaths) -> tuple[str, ...]:
-    return (paths.snapshot.name, paths.shell.name, paths.config.name)
-
-
-def _keep_originals(fd: int, paths: SessionPaths) -> None:
-    """Keep each file that will be written over, with its mode, and last the list of them."""
-    place = paths.quarantine / BEFORE
-    directories.make_directory(paths.quarantine, 0o700)
-    directories.make_directory(place, 0o700)
-    with files.directory(place) as kept:
-        if files.size_of(kept, MANIFEST) is not None:
-            return
-        modes = {}
-        for name in _originals(paths):
-            raw = _read(fd, name)
-            if raw is not None:
-                files.replace(kept, name, raw, durable=True)
-                modes[name] = stat.S_IMODE(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
-        files.replace(kept, MANIFEST, json.dumps(modes).encode("ascii"), durable=True)
 
 
 def _write_record(mas: "Mas", fd: int, paths: SessionPaths) -> None:
@@ -210,8 +184,8 @@ def _keep_index(mas: "Mas") -> None:
 
 def _given_back(mas: "Mas", session_id: str) -> Step | None:
     paths = mas.root.session(session_id)
-    with suppress(FileNotFoundError, DamagedError), files.directory(paths.quarantine / BEFORE) as kept:
-        if files.size_of(kept, MANIFEST) is not None:
+    with suppress(FileNotFoundError, DamagedError), files.directory(paths.quarantine / originals.PLACE) as kept:
+        if files.size_of(kept, originals.LIST) is not None:
             kind: Kind = "workspace" if files.size_of(kept, paths.shell.name) is not None else "record"
             return Step(session_id, kind, "give back what was there before")
     return None
@@ -219,19 +193,8 @@ def _given_back(mas: "Mas", session_id: str) -> Step | None:
 
 def _roll_back_one(mas: "Mas", step: Step) -> None:
     paths = mas.root.session(step.session_id)
-    with files.directory(paths.directory) as fd, files.directory(paths.quarantine / BEFORE) as kept:
-        modes = json.loads(files.read(kept, MANIFEST))
-        for name in (LOG, *_originals(paths)):
-            now = _read(fd, name)
-            if now is not None:
-                files.keep(paths.quarantine, name, now)
-            if name in modes:
-                files.replace(fd, name, files.read(kept, name), durable=True)
-                os.chmod(name, modes[name], dir_fd=fd)
-            elif now is not None:
-                files.remove(fd, name)
-        os.fsync(fd)
-        files.remove(kept, MANIFEST)
+    with files.directory(paths.directory) as fd:
+        originals.give_back(fd, paths)
 
 
 def _restore_index(mas: "Mas") -> None:
