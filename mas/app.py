@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from mas.views import Listed, View
 if TYPE_CHECKING:
     from mas.adopting import Adopted
     from mas.delivery import SendOptions
+    from mas.environment import Place
     from mas.filestore import FileStorage
     from mas.manager import SessionManager
     from mas.messages import Address, Message
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from mas.runtime import Observed
     from mas.starting import Started, StartOptions, StartPlan
     from mas.stopping import Stopped
-    from mas.workspace import Place
 
 _OURS = re.compile(r"mas-[A-Za-z0-9_-]+", re.ASCII)
 
@@ -150,7 +149,7 @@ class Mas:
         live, _ = self.live()
         row = self.row(session_id)
         if row is None:
-            raise NotFoundError(f"no session {shorten(session_id)}", hint="`mas list --all` shows what there is")
+            raise _unknown(session_id)
         return next(iter(self._views([row], live)))
 
     def live(self) -> tuple[dict[str, tmux.SeenSession] | None, str]:
@@ -208,8 +207,8 @@ class Mas:
 
     def place(self, document: "Document") -> "Place":
         """Where the session of a record is, as its agents are to find it."""
+        from mas.environment import Place  # noqa: PLC0415
         from mas.record import runtime_of  # noqa: PLC0415  listings do without
-        from mas.workspace import Place  # noqa: PLC0415
 
         runtime = runtime_of(document)
         return Place(
@@ -224,15 +223,19 @@ class Mas:
     def environment_of(self, session_id: str) -> dict[str, str]:
         """What a shell needs to work in a session like its panes do; PATH stays the shell's own.
 
-        Raises RefusedError for a session that is only a record.
+        Raises NotFoundError, RefusedError for a session that is only a record.
         """
-        from mas.workspace import session_environment  # noqa: PLC0415
+        from mas.environment import Place, session_environment  # noqa: PLC0415
 
-        place = self.place(self.storage.read(session_id).document)
-        if not place.mode:
+        row = self.row(session_id)
+        if row is None:
+            raise _unknown(session_id)
+        if not row.get("mode"):
             msg = f"session {session_id} has no team, so it has no variables either"
             raise RefusedError(msg, hint="`mas list` shows which have one")
-        return session_environment(replace(place, program=None), self.environ)
+        server = self.server_of(row.get("tmuxSocket") or "")
+        place = Place(session_id, row["tmuxSession"], self.root, row["mode"], server.socket or None)
+        return session_environment(place, self.environ)
 
     # --- doing ---
 
@@ -288,6 +291,10 @@ class Mas:
         from mas import stopping  # noqa: PLC0415
 
         stopping.remove(self, session_id, force=force)
+
+
+def _unknown(session_id: str) -> NotFoundError:
+    return NotFoundError(f"no session {shorten(session_id)}", hint="`mas list --all` shows what there is")
 
 
 def _live_of(seen: tmux.SeenSession) -> views.Live:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mas import (
     definitions,
+    environment,
     fields,
     launch,
     naming,
@@ -228,14 +229,14 @@ def launch_plan(
         session_id=document["session_id"],
         name=place.tmux_name,
         root=mas.root.path,
-        env=workspace.session_environment(place, mas.environ),
+        env=environment.session_environment(place, mas.environ),
         windows=tuple(_windows(place, chosen, profile, again=again)),
         nonce=runtime_of(document)["nonce"],
     )
 
 
 def _windows(
-    place: workspace.Place, chosen: Team, profile: definitions.Profile, *, again: bool
+    place: environment.Place, chosen: Team, profile: definitions.Profile, *, again: bool
 ) -> Iterator[launch.WindowPlan]:
     paths = place.root.session(place.session_id)
     for unit in chosen.units:
@@ -245,7 +246,7 @@ def _windows(
                 agent.name,
                 place.agent_directory(agent.id),
                 profiles.argv(profile, agent, unit.name, place.session_id, resume=again),
-                workspace.agent_environment(place, agent, unit.name) | dict(profile.env),
+                environment.agent_environment(place, agent, unit.name) | dict(profile.env),
                 recorder.command(paths.agent_log(agent.id)) if chosen.log else "",
             )
             for agent in unit.agents

@@ -1,4 +1,4 @@
-"""Workspaces: the templates they are made from, the making itself, and the environment of those who work in them.
+"""Workspaces: the templates they are made from, and the making itself.
 
 A template is a directory with ``team.toml``, ``unit/`` and ``workflows/``. It is copied, never linked, and what may not
 be copied is refused when the template is found, before anything is touched.
@@ -6,16 +6,17 @@ be copied is refused when the template is found, before anything is touched.
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mas import copying, guides, trees
 from mas.derived import derive_team
+from mas.environment import PROGRAMS
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, shorten
 from mas.paths import Root, SessionPaths, shipped
-from mas.team import Agent, Team, parse_team
+from mas.team import Team, parse_team
 
 DEFAULT = "default"
 """The shipped template that is taken where nothing else was chosen."""
@@ -24,8 +25,6 @@ OWN = "project"
 """What the root's own ``unit/`` and ``workflows/`` are called as a template."""
 
 _TEAM_FILE = "team.toml"
-PROGRAMS = "bin"
-"""Directory of a session that holds ``mas`` and nothing else."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _AGENT_ID = re.compile(r"[0-9]{2}", re.ASCII)
@@ -125,59 +124,6 @@ def lay_out(template: Template, root: Root) -> tuple[str, ...]:
     return tuple(place.name for place in new)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a session is for good; ``socket`` names the tmux server where it is not the user's own."""
-
-    session_id: str
-    tmux_name: str
-    root: Root
-    mode: str
-    socket: str | None = None
-    program: Path | None = None
-    """The ``mas`` that agents are to find on their PATH."""
-
-    @property
-    def paths(self) -> SessionPaths:
-        """The session's files."""
-        return self.root.session(self.session_id)
-
-    @property
-    def shared(self) -> SessionPaths:
-        """Where ``unit/`` and ``workflows/`` are: with the session's files, or in the root in legacy mode."""
-        return self.paths if self.mode == "isolated" else SessionPaths(self.root.path)
-
-    def agent_directory(self, agent_id: str) -> Path:
-        """The directory an agent works in."""
-        return self.shared.unit / agent_id
-
-
-def session_environment(place: Place, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that every pane of a session gets, PATH among them where the program is known."""
-    directory, root = str(place.paths.directory), str(place.root.path)
-    unit, workflows = str(place.shared.unit), str(place.shared.workflows)
-    variables = {
-        "MAS_ROOT": root,
-        "MAS_PROJECT_ROOT": root,
-        "MAS_WORKSPACE_ROOT": root,
-        "MAS_SESSION_ID": place.session_id,
-        "MAS_SESSION_NAME": place.tmux_name,
-        "MAS_SESSION_DIR": directory,
-        "MAS_SESSION_MODE": place.mode,
-        "SESSION_NAME": place.tmux_name,
-        "SESSION_DIR": directory,
-        "UNIT_DIR": unit,
-        "WORKFLOWS_DIR": workflows,
-        "MAS_UNIT_DIR": unit,
-        "MAS_WORKFLOWS_DIR": workflows,
-    }
-    if place.socket:
-        variables["MAS_TMUX_SOCKET"] = place.socket
-    if place.program:
-        variables["PATH"] = search_path(place.paths.directory / PROGRAMS, environ.get("PATH", os.defpath))
-    return variables
-
-
 def offer_program(paths: SessionPaths, program: Path | None) -> None:
     """Put ``mas`` where the PATH of the session's panes begins; its own directory may hold other programs as well."""
     place = paths.directory / PROGRAMS
@@ -186,28 +132,6 @@ def offer_program(paths: SessionPaths, program: Path | None) -> None:
     place.mkdir(mode=0o755, exist_ok=True)
     (place / program.name).unlink(missing_ok=True)
     (place / program.name).symlink_to(program.resolve())  # it may itself be what another session offers
-
-
-def agent_environment(place: Place, agent: Agent, unit: str) -> dict[str, str]:
-    """The variables that only the pane of one agent gets; ``unit`` is the name of its window."""
-    return {
-        "MAS_AGENT_ID": agent.id,
-        "MAS_AGENT_NAME": agent.name,
-        "MAS_AGENT_DIR": str(place.agent_directory(agent.id)),
-        "MAS_UNIT_TYPE": unit,
-        "MAS_AGENT_MODEL": agent.model,
-    }
-
-
-def search_path(directory: Path, inherited: str) -> str:
-    """A PATH that begins with ``directory``, which stands in it once.
-
-    A directory with a colon in its name cannot stand in a PATH; the inherited one is returned then.
-    """
-    first = str(directory)
-    if ":" in first:
-        return inherited
-    return ":".join([first, *(place for place in inherited.split(":") if place != first)])
 
 
 def _places(root: Root) -> dict[str, Path]:

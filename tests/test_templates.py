@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from mas import guides, workspace
+from mas.environment import Place, agent_environment, session_environment
 from mas.events import from_data
 from mas.paths import Root, SessionPaths, shipped
-from mas.workspace import Place, Template
+from mas.workspace import Template
 
 NAMES = ("default", "pair", "solo", "squad")
 
@@ -178,7 +179,7 @@ def test_events_in_guides_exist(template: Template) -> None:
 def test_variables_in_guides_are_set(template: Template, root: Root) -> None:
     place = Place("0" * 8 + "-0000-4000-8000-" + "0" * 12, "mas-00000000", root, "isolated")
     agent = template.team.agents[0]
-    known = workspace.session_environment(place, {}) | workspace.agent_environment(place, agent, "unit")
+    known = session_environment(place, {}) | agent_environment(place, agent, "unit")
     for name, text in texts(template).items():
         assert set(VARIABLE.findall(text)) <= set(known), name
 
