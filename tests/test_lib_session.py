@@ -127,8 +127,7 @@ def test_many_make_workspaces_at_once(root: Root, tmux_socket: Path) -> None:
     assert sorted(row["sessionId"] for row in rows) == sorted(set(ids))
 
 
-def test_a_library_that_is_installed_elsewhere_finds_its_program(root: Root, tmux_socket: Path) -> None:
-    """In the checkout: ``../scripts/mas``."""
+def test_a_checkout_has_its_own_program(root: Root, tmux_socket: Path) -> None:
     del tmux_socket
     sh = replace(Bash(STRICT, root.path, "session.sh"), env={"MAS_BIN": ""})
     assert sh("create_session_workspace $1", ID).code == 0
