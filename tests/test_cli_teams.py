@@ -246,6 +246,15 @@ def test_going_to_a_session_needs_a_terminal(place: Path, tmux_socket: Path) -> 
     assert mas("attach", "nix", root=place).code == 1
 
 
+def test_a_workspace_may_be_made_without_its_team(place: Path) -> None:
+    done = ok("start", "--isolated", "--no-team", "--template", "solo", "--label", "later", *AGENT, root=place)
+    assert done.lines[-1] == "Bring up: mas resume later"
+    assert ok("list", "--active", "-q", root=place).out == ""
+    assert ok("resume", "later", root=place).lines[-1] == "Attach: mas attach later"
+    refused = mas("start", "--isolated", "--no-team", "--attach", root=place)
+    assert (refused.code, refused.err) == (2, "mas: --no-team and --attach were both given; give one of them\n")
+
+
 def test_teams_are_stopped_and_brought_back(place: Path) -> None:
     first, second = start(place), start(place, label="second")
     assert ok("stop", "-f", first, "second", root=place).err == f"{first[:8]} is stopped\n{second[:8]} is stopped\n"

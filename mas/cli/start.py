@@ -16,6 +16,7 @@ from mas.errors import NotFoundError, RefusedError, UsageError, shorten
 from mas.legacy import OccupiedError
 from mas.projections import working_directory
 from mas.record import runtime_of
+from mas.runtime import wanted_up
 from mas.starting import Started, StartOptions, StartPlan
 from mas.team import Team
 
@@ -42,6 +43,7 @@ def start(  # noqa: PLR0913  one argument an option
     attach: Annotated[
         bool | None, typer.Option("--attach/--no-attach", help="then go to its terminal; --legacy does, on one")
     ] = None,
+    no_team: Annotated[bool, typer.Option("--no-team", help="only make it; `mas resume` starts the team")] = False,
     log: Annotated[bool, typer.Option("--log", help="keep what each agent's pane prints: `mas logs`")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -55,6 +57,8 @@ def start(  # noqa: PLR0913  one argument an option
     call.refuse_records_only("start")
     if isolated and legacy:
         raise UsageError("--isolated and --legacy were both given", hint="give one of them")
+    if no_team and attach:
+        raise UsageError("--no-team and --attach were both given", hint="give one of them")
     _check_terminal(attach=bool(attach) and not dry_run)
     flag = "isolated" if isolated else "legacy" if legacy else None
     mode = settings.session_mode(flag, call.environ, settings.load_settings(call.root))
@@ -67,6 +71,7 @@ def start(  # noqa: PLR0913  one argument an option
         command=command,
         label=label,
         request=request,
+        team=not no_team,
         log=log,
     )
     try:
@@ -179,7 +184,9 @@ def _next(started: Started) -> Iterator[tuple[str, str]]:
     yield "Workspace", str(started.workspace)
     yield "Team", summary(started.team)
     yield "Agents", started.reason
-    yield "Attach", f"mas attach {started.session.label or started.session.session_id[:8]}"
+    name = started.session.label or started.session.session_id[:8]
+    up = wanted_up(started.session.document)
+    yield ("Attach", f"mas attach {name}") if up else ("Bring up", f"mas resume {name}")
 
 
 def summary(team: Team) -> str:
