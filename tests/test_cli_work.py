@@ -142,6 +142,8 @@ def test_completing_and_failing(place: Path) -> None:
     assert ok("fail", failed, "--error", "no idea", root=place).err == f"{failed[:8]} is failed\n"
     assert document(place, failed)["lifecycle"]["error"] == "no idea"
     assert mas("complete", failed, root=place).code == 1
+    ok("fail", again := record(place), "--reason", "in the word of pause", root=place)
+    assert document(place, again)["lifecycle"]["error"] == "in the word of pause"
 
 
 def work(place: Path, made: str) -> None:

@@ -80,7 +80,7 @@ def fail(
     context: typer.Context,
     name: Name = None,
     *,
-    error: Annotated[str, typer.Option(metavar="TEXT", help="what went wrong")] = "",
+    error: Annotated[str, typer.Option("--error", "--reason", metavar="TEXT", help="what went wrong")] = "",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
