@@ -4,9 +4,12 @@ The names for programs can be imported from here; each is loaded when it is aske
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as checkers know it; loading typing would cost more than all of this
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mas.config import ExecutionMode, SessionConfig, SessionOptions
     from mas.errors import MasError
     from mas.events import SessionEvent, TimestampedEvent
@@ -97,7 +100,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Load a public name when it is asked for."""
     if name not in _HOMES:
         msg = f"module 'mas' has no attribute {name!r}"
