@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mas import directories, files, foreign, originals, snapshots
+from mas import directories, files, foreign, notes, originals, snapshots
 from mas.derived import derive_team
 from mas.errors import DamagedError, MasError
 from mas.logbook import LOG
@@ -207,8 +207,8 @@ def _restore_index(mas: "Mas") -> None:
 
 
 def legacy_sessions(mas: "Mas") -> Iterator[str]:
-    """Names in a ``.mas_session`` of the root: a team in shared directories, which is adopted while it runs."""
-    with suppress(OSError):
-        values = parse_shell((mas.root.path / ".mas_session").read_text("utf-8", "surrogateescape"))
-        if name := values.get("SESSION_NAME"):
-            yield name
+    """The team that the root's ``.mas_session`` names, where it runs and nobody has registered it."""
+    live, _ = mas.live()
+    seen = (live or {}).get(notes.name_in(mas.root.path))
+    if seen and mas.is_stray(seen):
+        yield seen.name
