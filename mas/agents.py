@@ -74,6 +74,8 @@ def classify(signs: Signs, profile: Profile) -> Doing:
 def _running(signs: Signs, profile: Profile) -> Doing:
     if profile.kind == "shell":
         return _shell(signs)
+    if signs.keys and signs.before == signs.screen:
+        return Doing("idle", "it reads keys, and nothing changes on its screen")
     return Doing("running", f"its process runs ({signs.command})" if signs.command else "its process runs")
 
 

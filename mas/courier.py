@@ -51,6 +51,12 @@ def _prompt(agent_id: str, text: str) -> Message:
     return Message(*words, kind=PROMPT, fates=fates)
 
 
+def unprompted(mas: "Mas", session_id: str) -> frozenset[str]:
+    """The agents whose first prompt still waits, so that they cannot have begun a conversation by it."""
+    messages = Mailbox(mas.root, session_id).open()
+    return frozenset(_waiting({key: one for key, one in messages.items() if one.kind == PROMPT}))
+
+
 def something_waits(mas: "Mas", session_id: str) -> bool:
     """Whether any message waits for any agent."""
     return bool(_waiting(Mailbox(mas.root, session_id).open()))

@@ -47,7 +47,8 @@ class SendOptions:
     """How to send. ``checked`` holds the sender to the team's talk rules; ``queue`` lets it wait for who is not there.
 
     ``verified`` says that the sender is who it says, see ``speaks_for``. ``eof`` says whether EOF follows, None leaves
-    that to the settings. ``starting`` is how many seconds agents have that were just started.
+    that to the settings. ``starting`` is how many seconds agents have that were just started. Only with ``answer`` a
+    message goes to an agent that asks for a decision, which is answered by it.
     """
 
     execute: bool = True
@@ -56,6 +57,7 @@ class SendOptions:
     verified: bool = False
     eof: bool | None = None
     starting: float = STARTING
+    answer: bool = False
 
     @property
     def late(self) -> Outcome:
@@ -78,7 +80,7 @@ def send(mas: "Mas", session_id: str, address: Address, options: SendOptions | N
         seen, readers = until_they_read(found, message.to, options.starting)
         view = _View(found, seen, readers, settle_cut_off(box, message.to))
         box.accept(message)
-        fates = {one: fate for one in message.to if (fate := view.put_off(message, one, options))}
+        fates = {one: fate for one in message.to if (fate := view.put_off(one, options))}
         fates |= deliver(found, message, {one: seen[one] for one in message.to if one not in fates}, options)
         box.settle([(message.id, one, fates[one]) for one in message.to])
     if eof:
@@ -121,15 +123,15 @@ class _View:
     readers: Collection[str]
     waiting: Mapping[str, Message]
 
-    def put_off(self, message: Message, agent_id: str, options: SendOptions) -> Fate | None:
+    def put_off(self, agent_id: str, options: SendOptions) -> Fate | None:
         """The fate of a message that is not typed to an agent now; None where it is."""
-        reason = self._obstacle(message, agent_id)
+        reason = self._obstacle(agent_id, answers=options.answer)
         if reason and options.queue and len(queued(self.waiting, agent_id)) >= MOST_WAITING:
             return Fate("refused", f"{MOST_WAITING} messages wait for it already")
         return Fate(options.late, reason) if reason else None
 
-    def _obstacle(self, message: Message, agent_id: str) -> str:
-        """A person may answer what an agent asks, another agent may not."""
+    def _obstacle(self, agent_id: str, *, answers: bool) -> str:
+        """What an agent asks is answered only by a message that is meant to."""
         look = self.seen.get(agent_id)
         if look is None:
             return "it is not up"
@@ -138,7 +140,7 @@ class _View:
         if queued(self.waiting, agent_id):
             return "after those that wait for it"
         if agents.asks(look.screen, self.found.profile):
-            return "it waits for a decision" if message.sender else ""
+            return "" if answers else "it waits for a decision"
         return "" if agent_id in self.readers else "it is starting"
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mas import tmux
 from mas.agents import Doing, Signs, classify
 from mas.reach import LOOK, reach
 
@@ -26,6 +27,12 @@ def gather(mas: "Mas", session_id: str, commands: Mapping[str, str]) -> dict[str
         earlier = before[agent_id].screen if agent_id in before else None
         command = commands.get(agent_id, "")
         signs[agent_id] = Signs(
-            there=True, dead=look.dead, exit_code=look.exit_code, command=command, screen=look.screen, before=earlier
+            there=True,
+            dead=look.dead,
+            exit_code=look.exit_code,
+            command=command,
+            screen=look.screen,
+            before=earlier,
+            keys=not tmux.reads_lines(look.tty),
         )
     return {agent_id: classify(one, found.profile) for agent_id, one in signs.items()}

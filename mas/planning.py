@@ -5,7 +5,7 @@ The id, the team and its programs, the tmux name, the room it takes, the label. 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -221,9 +221,9 @@ def check_room(mas: "Mas", size: int, entries: int) -> None:
 
 
 def launch_plan(
-    mas: "Mas", document: Document, chosen: Team, profile: definitions.Profile, *, again: bool = False
+    mas: "Mas", document: Document, chosen: Team, profile: definitions.Profile, *, again: Collection[str] = ()
 ) -> launch.LaunchPlan:
-    """The team of a record as tmux is to build it; ``again`` for agents that are brought back."""
+    """The team of a record as tmux is to build it; ``again`` are the ids of agents that are brought back."""
     place = mas.place(document)
     return launch.LaunchPlan(
         session_id=document["session_id"],
@@ -236,7 +236,7 @@ def launch_plan(
 
 
 def _windows(
-    place: environment.Place, chosen: Team, profile: definitions.Profile, *, again: bool
+    place: environment.Place, chosen: Team, profile: definitions.Profile, *, again: Collection[str]
 ) -> Iterator[launch.WindowPlan]:
     paths = place.root.session(place.session_id)
     for unit in chosen.units:
@@ -245,7 +245,7 @@ def _windows(
                 agent.id,
                 agent.name,
                 place.agent_directory(agent.id),
-                profiles.argv(profile, agent, unit.name, place.session_id, resume=again),
+                profiles.argv(profile, agent, unit.name, place.session_id, resume=agent.id in again),
                 environment.agent_environment(place, agent, unit.name) | dict(profile.env),
                 recorder.command(paths.agent_log(agent.id)) if chosen.log else "",
             )

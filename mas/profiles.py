@@ -32,6 +32,8 @@ _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _ONE_PLACEHOLDER = re.compile(r"(?:--?[A-Za-z][A-Za-z0-9-]*=)?\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _CLAUDE_MODELS = ("opus", "sonnet", "haiku")
 _THEIR_OWN = dict.fromkeys(_CLAUDE_MODELS, "")
+_FULL_SCREEN = 0.1
+"""Seconds for a program that draws its own input line: an Enter that follows at once may pass for a part of a paste."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +129,14 @@ def _built_in(environ: Mapping[str, str]) -> Iterator[Profile]:
     shell = environ.get("SHELL", "")
     if not (shell.startswith("/") and os.access(shell, os.X_OK)):
         shell = "/bin/sh"
-    menu = r"^[\s│]*[❯›●>]\s*1\. "  # noqa: RUF001  the marks these programs draw before the first choice of a menu
+    menu = r"^[\s│]*[❯›●>]\s*[0-9]+\. "  # noqa: RUF001  the marks these programs draw before the choice of a menu
     yield Profile(
         "claude",
         ("claude", "--model", "{model}"),
         ("claude", "--continue", "--model", "{model}"),
         waiting=menu,
+        idle=r"^[\s│]*[❯>]\s*$",  # noqa: RUF001  see menu
+        enter_delay=_FULL_SCREEN,
     )
     yield Profile(
         "codex",
@@ -140,6 +144,7 @@ def _built_in(environ: Mapping[str, str]) -> Iterator[Profile]:
         ("codex", "resume", "--last", "--model", "{model}"),
         models=_THEIR_OWN,
         waiting=menu,
+        enter_delay=_FULL_SCREEN,
     )
     yield Profile(
         "gemini",
@@ -147,18 +152,22 @@ def _built_in(environ: Mapping[str, str]) -> Iterator[Profile]:
         ("gemini", "--resume", "latest", "--model", "{model}"),
         models=_THEIR_OWN,
         waiting=menu,
+        enter_delay=_FULL_SCREEN,
     )
     yield Profile(
         "aider",
         ("aider", "--model", "{model}"),
         ("aider", "--restore-chat-history", "--model", "{model}"),
-        waiting=r"\(Y\)es/\(N\)o",
+        waiting=r"\(Y\)es/\(N\)o.*:\s*\Z",  # what was answered stays on its screen, further up
+        enter_delay=_FULL_SCREEN,
     )
     yield Profile(
         "opencode",
         ("opencode", "--model", "{model}"),
         ("opencode", "--continue", "--model", "{model}"),
         models=_THEIR_OWN,
+        waiting=r"Permission required",
+        enter_delay=_FULL_SCREEN,
     )
     yield Profile(SHELL, (shell,), kind="shell")
 

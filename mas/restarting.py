@@ -30,7 +30,7 @@ def restart(mas: "Mas", session_id: str, agent_id: str, *, again: bool = False, 
         document = mas.storage.read(session_id).document
         found = reach(mas, session_id)
         agent = found.team.agent(agent_id.removeprefix("agent-"))
-        plan = planning.launch_plan(mas, document, found.team, found.profile, again=again)
+        plan = planning.launch_plan(mas, document, found.team, found.profile, again=[agent.id] if again else [])
         planning.check_directories(plan)
         look = _pane(found, agent.id)
         old = _processes(plan, agent.id, look.pid)

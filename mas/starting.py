@@ -5,7 +5,7 @@ forward after it. What a start will do is worked out in ``mas.planning``.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,14 +167,13 @@ def resume(mas: "Mas", session_id: str) -> Started:
         tmux.capacity(seen).require(len(chosen.ids))
         fresh = planning.intent(mas, session_id, seen, up=True, name=_own_name(document))
         renewed = {**document, "runtime": {**runtime_of(document), **fresh}}
-        again = bool(runtime_of(document).get("was_up"))
+        again = _going_on(mas, document, chosen) if choice.profile.resume else frozenset()
         wanted = planning.launch_plan(mas, renewed, chosen, choice.profile, again=again)
         planning.check_directories(wanted)
         stopping.end_marked(mas, session_id)
         with _stepping_back(mas, renewed):
             mas.manager.observe(session_id, fresh)
-            if not (again and choice.profile.resume):  # else they go on with the conversation they had
-                _enqueue_prompts(mas, session_id, chosen)
+            _enqueue_prompts(mas, session_id, chosen, {*chosen.ids} - again)
             session = bring_up(mas, wanted)
     _call_courier(mas, session_id)
     return _started(mas, session, chosen, choice.reason)
@@ -196,12 +195,21 @@ def _alone(mas: "Mas", document: Document) -> AbstractContextManager[None]:
     return legacy.alone(mas, document)
 
 
-def _enqueue_prompts(mas: "Mas", session_id: str, team: Team) -> None:
+def _going_on(mas: "Mas", document: Document, team: Team) -> frozenset[str]:
+    """The agents that can go on with a conversation they had: those that were up and got their first prompt."""
+    if not runtime_of(document).get("was_up"):
+        return frozenset()
+    from mas import courier  # noqa: PLC0415  see _enqueue_prompts
+
+    return frozenset(team.ids) - courier.unprompted(mas, document["session_id"])
+
+
+def _enqueue_prompts(mas: "Mas", session_id: str, team: Team, agent_ids: Collection[str] | None = None) -> None:
     """Let the first prompts wait for their agents, and take back those of an earlier team."""
     if any(agent.prompt for agent in team.agents) or mas.root.session(session_id).messages.exists():
         from mas import courier  # noqa: PLC0415  most teams begin without a prompt
 
-        courier.enqueue_prompts(mas, session_id, team)
+        courier.enqueue_prompts(mas, session_id, team, agent_ids)
 
 
 def _call_courier(mas: "Mas", session_id: str) -> None:

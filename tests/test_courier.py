@@ -73,6 +73,21 @@ def test_who_goes_on_with_a_conversation_is_not_prompted_again(
     assert sorted(stubs.received(mas, session_id, "10")) == sorted(texts)
 
 
+def test_who_never_got_its_prompt_has_no_conversation_to_go_on_with(mas: Mas, wait_until: Wait) -> None:
+    goes_on = "resume = ['sh', '-c', 'echo as before; exec cat']"
+    session_id = stubs.start(mas, "--ask", ids=("10",), config=stubs.prompts(a10="begin"), profile=goes_on)
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    mas.stop(session_id, grace=0)
+    mas.resume(session_id)
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    mas.send(session_id, Address("10", "yes"), SendOptions(answer=True))
+    wait_until(lambda: stubs.received(mas, session_id, "10")[-1:] == ["begin"])
+    mas.stop(session_id, grace=0)
+    mas.resume(session_id)
+    wait_until(lambda: "as before" in stubs.screen(mas, session_id, "10"))
+    assert [one.kind for one in mas.messages(session_id).values()].count("prompt") == 1
+
+
 def test_a_prompt_that_still_waits_is_neither_doubled_nor_outlived_by_another(mas: Mas) -> None:
     session_id = stubs.start(mas)
     mas.stop(session_id, grace=0)

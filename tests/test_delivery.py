@@ -205,12 +205,12 @@ def test_an_agent_that_does_not_come_to_read_gets_it_when_it_does(mas: Mas, wait
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["hello", "again"], what="what waits")
 
 
-def test_a_person_may_answer_a_question_by_a_message_and_an_agent_may_not(mas: Mas, wait_until: Wait) -> None:
+def test_a_question_is_answered_only_by_a_message_that_is_meant_to(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas, "--ask")
-    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
-    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "11"))
+    wait_until(lambda: all("May I?" in stubs.screen(mas, session_id, one) for one in ("10", "11")))
     assert send(mas, session_id, "10", "me too", sender="11") == {"10": Fate("queued", "it waits for a decision")}
-    assert send(mas, session_id, "11", "yes") == {"11": Fate("submitted")}
+    assert send(mas, session_id, "11", "by the way", queue=False)["11"].outcome == "refused"
+    assert send(mas, session_id, "11", "yes", answer=True) == {"11": Fate("submitted")}
     assert "May I?" in stubs.screen(mas, session_id, "10")
     wait_until(lambda: "May I?" not in stubs.screen(mas, session_id, "11"))
 

@@ -22,7 +22,19 @@ ACCEPTED = ("submitted", "queued")
 """The fates that make a send a success."""
 
 _NEWEST = 50
-_FLAGS = {"-e", "--execute", "-n", "--no-execute", "--batch", "--queue", "--no-queue", "--json", "--eof", "--no-eof"}
+_FLAGS = {
+    "-e",
+    "--execute",
+    "-n",
+    "--no-execute",
+    "--batch",
+    "--queue",
+    "--no-queue",
+    "--json",
+    "--eof",
+    "--no-eof",
+    "--answer",
+}
 _VALUES = {"-t", "--target", "-p", "-s", "--sender", "--session", "-f", "--file", "--after"}
 _HELP = {"-h", "--help"}
 
@@ -56,6 +68,7 @@ def send(  # noqa: PLR0913  one argument an option
     file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="the text; - is stdin")] = None,
     lines: Annotated[bool, typer.Option("--batch", help="each line is a message; empty and # lines are none")] = False,
     queue: Annotated[bool, typer.Option(help="let it wait for an agent that is not there")] = True,
+    answer: Annotated[bool, typer.Option("--answer", help="it answers what the agent asks")] = False,
     end: Annotated[bool | None, typer.Option("--eof/--no-eof", help="send EOF 3 s later")] = None,
     after: Annotated[str | None, typer.Option(metavar="TIME", help="wait so long first, for example 3s")] = None,
     as_json: Json = False,
@@ -80,6 +93,7 @@ def send(  # noqa: PLR0913  one argument an option
         verified=_is_own(call, session_id, address.sender)
         and delivery.speaks_for(call.mas, session_id, address.sender),
         eof=end,
+        answer=answer,
     )
     if after is not None:
         time.sleep(seconds(after, "--after"))
