@@ -50,10 +50,14 @@ class Mas:
 
     @cached_property
     def storage(self) -> "FileStorage":
-        """Where the sessions of this root are kept."""
-        from mas.filestore import FileStorage  # noqa: PLC0415  a listing reads the index alone
+        """Where the sessions of this root are kept, by the engine that MAS_SESSION_ENGINE names."""
+        if self.environ.get("MAS_SESSION_ENGINE", "kernel") in ("", "kernel"):
+            from mas.filestore import FileStorage  # noqa: PLC0415  a listing reads the index alone
 
-        return FileStorage(self.root)
+            return FileStorage(self.root)
+        from mas import engines  # noqa: PLC0415  who asks for another waits for it
+
+        return engines.open_storage(self.root, self.environ)
 
     @cached_property
     def manager(self) -> "SessionManager":

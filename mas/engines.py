@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from mas import directories, documents, files, logbook, snapshots
@@ -42,6 +43,10 @@ class DocumentStorage(FileStorage):
     def _begin(self, fd: int, raw: bytes, stored: Stored) -> None:
         del raw
         files.replace(fd, SNAPSHOT, _plain(stored.document), durable=True)
+
+    def examine(self, session_id: str) -> Stored:
+        """The same, where the document is what counts: that a log lags behind it is no edit to take over."""
+        return replace(super().examine(session_id), edited=None, rejected=False, stale=False)
 
     def prepare(self, session_id: str, now: str) -> Stored:
         """See SessionStorage; nothing is mended, only what cannot be written is refused."""

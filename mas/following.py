@@ -39,9 +39,12 @@ class _Log:
         self._session_id = session_id
         self._since = since
         self._offset = self._size = 0
+        self.silent = False
+        """Whether the last look saw a change of which the log says nothing: an engine without logs made it."""
 
     def grown(self) -> Iterator[Line]:
         """The whole records that came since the last time; raises NotFoundError where the session was removed."""
+        self.silent = False
         try:
             size = self._mas.storage.position(self._session_id)
             if size == self._size and (size or self._paths.directory.is_dir()):
@@ -50,6 +53,7 @@ class _Log:
                 self._offset = 0
             self._size = size
             found = list(self._read())
+            self.silent = not found
         except FileNotFoundError:
             raise NotFoundError(f"session {self._session_id} was removed") from None
         for line in found:
@@ -60,6 +64,8 @@ class _Log:
     def _read(self) -> Iterator[Line]:
         """The lines behind what was read before; one that is not whole yet waits for the next time."""
         with files.directory(self._paths.directory) as fd:
+            if files.size_of(fd, self._paths.log.name) is None:
+                return
             for raw in files.read_from(fd, self._paths.log.name, self._offset):
                 try:
                     line = lines.decode(raw)
@@ -103,6 +109,8 @@ def wait(mas: "Mas", session_id: str, until: str, timeout: float | None = None) 
             document = record.fold(document, line.type, line.data, line.seq, line.ts)
             if until not in RUNTIME_WORDS and _is(document, until):
                 return until
+        if log.silent:
+            document = mas.storage.read(session_id).document
         _pause(session_id, until, deadline)
 
 

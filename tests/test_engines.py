@@ -5,6 +5,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import commandline
 import pytest
 from records import fingerprint
 
@@ -267,3 +268,28 @@ def test_from_documents_the_kernel_takes_everything_over_as_one_record(
     found = again.get_session(session.id)
     assert (found.status, found.label, found.current_phase) == ("completed", "mine", "cleanup")
     assert again.restore_session(session.id).document == found.document
+
+
+# --- from the command line ---
+
+
+def test_every_verb_takes_the_engine_that_is_named_and_every_switch(tmp_path: Path) -> None:
+    def say(engine: str, *words: str) -> commandline.Done:
+        return commandline.mas(*words, root=tmp_path, env={"MAS_SESSION_ENGINE": engine})
+
+    made = say("documents", "session", "create", "--request", "Build it", "-q").out.strip()
+    place = Root(tmp_path).session(made)
+    assert {path.name for path in place.directory.iterdir()} == {"metadata.json", ".session"}
+    assert say("shadow", "session", "transition", made, "planning", "-q").code == 0
+    assert (place.directory / "shadow").is_dir()
+    assert say("documents", "session", "transition", made, "generating_tasks", "-q").code == 0
+    assert say("documents", "doctor").err == "all is well\n"
+    assert say("kernel", "session", "transition", made, "implementing", "-q").code == 0
+    assert [line.type for line in FileStorage(Root(tmp_path)).records(made)] == [
+        *("created", "started", "imported", "phase_changed"),
+    ]
+    refused = say("nonsense", "show", made)
+    assert (refused.code, refused.err) == (
+        2,
+        "mas: MAS_SESSION_ENGINE is 'nonsense'; one of: kernel, shadow, documents\n",
+    )

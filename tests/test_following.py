@@ -95,6 +95,17 @@ def test_a_record_of_an_older_program_has_no_log_to_follow(mas: Mas, made: str) 
     assert following.wait(mas, made, "planning", 0) == "planning"
 
 
+def test_a_session_that_keeps_no_log_is_waited_for_by_its_document(root: Root) -> None:
+    mas = roots.mas_of(root, {**os.environ, "MAS_SESSION_ENGINE": "documents"})
+    made = mas.manager.create_session("Build it").session_id
+    followed = following.follow(mas, made, forever=False)
+    reached: list[str] = []
+    waiting = in_background(lambda: reached.append(following.wait(mas, made, "planning", 20)))
+    mas.manager.start_session(made)
+    waiting.join()
+    assert (reached, [*followed]) == (["planning"], [])
+
+
 @pytest.mark.parametrize("until", ["initializing", "stopped"])
 def test_what_is_true_already_is_not_waited_for(mas: Mas, made: str, until: str) -> None:
     assert following.wait(mas, made, until, 0) == until
