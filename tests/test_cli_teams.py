@@ -375,9 +375,10 @@ def test_the_doctor_finds_plans_and_mends(place: Path) -> None:
     assert found.code == 1
     assert found.err.endswith("; --fix mends it\n")
     assert {line.split("\t")[0] for line in found.lines} == {"index", made}
-    planned = mas("doctor", "--fix", "--dry-run", root=place)
-    assert planned.code == 1
-    assert f"{made}\tshell\t.session is not what the record says\twould publish" in planned.lines
+    for fix in ((), ("--fix",)):
+        planned = mas("doctor", *fix, "--dry-run", root=place)
+        assert planned.code == 1
+        assert f"{made}\tshell\t.session is not what the record says\twould publish" in planned.lines
     assert fingerprint(place) == before
     mended = ok("doctor", "--fix", root=place)
     assert {line.split("\t")[3] for line in mended.lines} == {"mended"}

@@ -33,7 +33,7 @@ def doctor(
     if as_json:
         call.json(_to_json(report))
     else:
-        _show(call, report, named=bool(ids), planned=fix and dry_run, mending=mending)
+        _show(call, report, named=bool(ids), planned=dry_run, mending=mending)
     return 1 if report.remaining else 0
 
 
