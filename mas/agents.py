@@ -102,6 +102,6 @@ def asks(screen: str, profile: Profile) -> bool:
 
 
 def _shown(pattern: str, screen: str) -> str:
-    """The part of a screen that a pattern matches, at most 60 characters."""
+    """The first line of what a pattern matches on a screen, at most 60 characters."""
     found = re.search(pattern, screen, re.MULTILINE) if pattern else None
-    return found[0].strip()[:60] if found else ""
+    return found[0].strip().partition("\n")[0][:60] if found else ""

@@ -30,10 +30,64 @@ PLACEHOLDERS = ("model", "agent_id", "agent_name", "unit", "session_id", "prompt
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _ONE_PLACEHOLDER = re.compile(r"(?:--?[A-Za-z][A-Za-z0-9-]*=)?\{(" + "|".join(PLACEHOLDERS) + r")\}")
-_CLAUDE_MODELS = ("opus", "sonnet", "haiku")
-_THEIR_OWN = dict.fromkeys(_CLAUDE_MODELS, "")
+_THEIR_OWN = dict.fromkeys(("opus", "sonnet", "haiku"), "")
 _FULL_SCREEN = 0.1
 """Seconds for a program that draws its own input line: an Enter that follows at once may pass for a part of a paste."""
+
+
+def _menu(mark: str) -> str:
+    """Finds a menu: a choice with that mark and a numbered one beside it, at the end of the screen.
+
+    An input line or another choice with a mark below says that the lines are a text that was written earlier.
+    """
+    line, choice = r"^[ │]*", r"[0-9]+\. \S.*"
+    chosen, other, wrapped = f"{line}[{mark}] *{choice}", f"{line}{choice}", r"(?:\n.*){0,2}\n"
+    rest = r"(?:\n(?![ │]*[❯›●>]).*){0,12}\s*\Z"  # noqa: RUF001  the marks these programs draw
+    return f"(?:{chosen}{wrapped}{other}|{other}{wrapped}{chosen}){rest}"
+
+
+_BUILT_IN = (
+    Profile(
+        "claude",
+        ("claude", "--model", "{model}"),
+        ("claude", "--continue", "--model", "{model}"),
+        waiting=_menu("❯>"),  # noqa: RUF001
+        idle=r"^[\s│]*[❯>]\s*$",  # noqa: RUF001
+        enter_delay=_FULL_SCREEN,
+    ),
+    Profile(
+        "codex",
+        ("codex", "--model", "{model}"),
+        ("codex", "resume", "--last", "--model", "{model}"),
+        models=_THEIR_OWN,
+        waiting=_menu("›"),  # noqa: RUF001
+        enter_delay=_FULL_SCREEN,
+    ),
+    Profile(
+        "gemini",
+        ("gemini", "--model", "{model}"),
+        ("gemini", "--resume", "latest", "--model", "{model}"),
+        models=_THEIR_OWN,
+        waiting=_menu("●"),
+        enter_delay=_FULL_SCREEN,
+    ),
+    Profile(
+        "aider",
+        ("aider", "--model", "{model}"),
+        ("aider", "--restore-chat-history", "--model", "{model}"),
+        waiting=r"\(Y\)es/\(N\)o.*:\s*\Z",  # what was answered stays on its screen, further up
+        enter_delay=_FULL_SCREEN,
+    ),
+    Profile(
+        "opencode",
+        ("opencode", "--model", "{model}"),
+        ("opencode", "--continue", "--model", "{model}"),
+        models=_THEIR_OWN,
+        waiting=r"^[^\w\n]*Permission required[^\w\n]*(?:\n.*){0,20}\s*\Z",
+        enter_delay=_FULL_SCREEN,
+    ),
+)
+"""The agent programs that are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +103,7 @@ def load(root: Root, environ: Mapping[str, str]) -> dict[str, Profile]:
 
     Raises RefusedError naming file and key where a definition is wrong.
     """
-    found = {profile.name: profile for profile in _built_in(environ)}
+    found = {profile.name: profile for profile in (*_BUILT_IN, _shell(environ))}
     for path in (user_config_directory() / FILE, root.path / FILE):
         found |= {profile.name: profile for profile in _read(path)}
     return found
@@ -125,51 +179,12 @@ def is_program(program: str, environ: Mapping[str, str]) -> bool:
     return shutil.which(program, path=environ.get("PATH", os.defpath)) is not None
 
 
-def _built_in(environ: Mapping[str, str]) -> Iterator[Profile]:
+def _shell(environ: Mapping[str, str]) -> Profile:
+    """The user's own shell."""
     shell = environ.get("SHELL", "")
     if not (shell.startswith("/") and os.access(shell, os.X_OK)):
         shell = "/bin/sh"
-    menu = r"^[\s│]*[❯›●>]\s*[0-9]+\. "  # noqa: RUF001  the marks these programs draw before the choice of a menu
-    yield Profile(
-        "claude",
-        ("claude", "--model", "{model}"),
-        ("claude", "--continue", "--model", "{model}"),
-        waiting=menu,
-        idle=r"^[\s│]*[❯>]\s*$",  # noqa: RUF001  see menu
-        enter_delay=_FULL_SCREEN,
-    )
-    yield Profile(
-        "codex",
-        ("codex", "--model", "{model}"),
-        ("codex", "resume", "--last", "--model", "{model}"),
-        models=_THEIR_OWN,
-        waiting=menu,
-        enter_delay=_FULL_SCREEN,
-    )
-    yield Profile(
-        "gemini",
-        ("gemini", "--model", "{model}"),
-        ("gemini", "--resume", "latest", "--model", "{model}"),
-        models=_THEIR_OWN,
-        waiting=menu,
-        enter_delay=_FULL_SCREEN,
-    )
-    yield Profile(
-        "aider",
-        ("aider", "--model", "{model}"),
-        ("aider", "--restore-chat-history", "--model", "{model}"),
-        waiting=r"\(Y\)es/\(N\)o.*:\s*\Z",  # what was answered stays on its screen, further up
-        enter_delay=_FULL_SCREEN,
-    )
-    yield Profile(
-        "opencode",
-        ("opencode", "--model", "{model}"),
-        ("opencode", "--continue", "--model", "{model}"),
-        models=_THEIR_OWN,
-        waiting=r"Permission required",
-        enter_delay=_FULL_SCREEN,
-    )
-    yield Profile(SHELL, (shell,), kind="shell")
+    return Profile(SHELL, (shell,), kind="shell")
 
 
 def _named(name: str, profiles: Mapping[str, Profile]) -> Profile:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mas import profiles
+from mas.agents import asks
 from mas.definitions import Profile
 from mas.errors import MasError, MissingProgramError, NotFoundError, RefusedError, UsageError
 from mas.paths import Root
@@ -105,11 +105,45 @@ def test_the_shell_is_the_users(root: Root) -> None:
         assert load(root, {"SHELL": shell})["shell"].command == ("/bin/sh",)
 
 
-def test_the_patterns_of_built_in_profiles_find_a_menu(root: Root) -> None:
-    screen = "Do you want to proceed?\n \N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT} 1. Yes\n   2. No\n"
-    pattern = load(root, {})["claude"].waiting
-    assert re.search(pattern, screen, re.MULTILINE)
-    assert not re.search(pattern, "the list:\n1. one\n", re.MULTILINE)
+def screen_of(text: str) -> str:
+    """A screen in which the marks of claude and codex stand as @ and ^."""
+    return text.replace("@", "\u276f").replace("^", "\u203a")
+
+
+ASKING = {
+    "in a box": ("claude", "│ Do you want to proceed? │\n│ @ 1. Yes          │\n│   2. No  │\n╰───╯\n\n\n"),
+    "without": ("claude", "Proceed?\n @ 1. Yes\n   2. No, and say\n      why\n\n Esc to cancel\n"),
+    "the last is chosen": ("claude", "Proceed?\n   1. Yes\n   2. Yes, and\n      always\n > 3. No\n"),
+    "codex": ("codex", "$ make\n\n^ 1. Yes, proceed (y)\n  2. No (esc)\n\n  Press enter to confirm\n"),
+    "gemini": ("gemini", "│ ● 1. Allow once │\n│   2. Allow always │\n│ 3. No (esc) │\n╰──╯\n Waiting for user\n"),
+    "aider": ("aider", "Run it? (Y)es/(N)o [Yes]: \n\n"),
+    "opencode": ("opencode", "  ┃  △ Permission required\n  ┃    # make\n\n  Allow once   Reject\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "screen"), ASKING.values(), ids=ASKING)
+def test_the_patterns_of_built_in_profiles_find_a_question(root: Root, name: str, screen: str) -> None:
+    assert asks(screen_of(screen), load(root, {})[name])
+
+
+NOT_ASKING = {
+    "a list that was told": ("claude", "● 1. Created the file\n  2. Ran the tests\n\n@ \n"),
+    "an answer that begins with a number": ("claude", "● 1. Created the file\n\n───\n> \n"),
+    "what a person wrote": ("claude", "> 3. do it\n\n● Doing it.\n\n───\n@ \n───\n"),
+    "a list that a person wrote": ("claude", "@ 1. do it\n  2. test it\n\n● Doing it.\n\n───\n@ \n"),
+    "a line that a person types": ("claude", "● Which?\n\n───\n> 3. do it\n───\n  ? for shortcuts\n"),
+    "a menu further up": ("codex", "^ 1. Yes\n  2. No\n" + "output\n" * 20),
+    "a list in codex": ("codex", "^ 1. do it\n  2. test it\n\n• Done.\n\n^ Ask for anything\n"),
+    "a told list in gemini": ("gemini", "✦ 1. Created the file\n  2. Ran the tests\n\n│ > Type your message │\n"),
+    "what was answered": ("aider", "Run it? (Y)es/(N)o [Yes]: y\n\n> \n"),
+    "what somebody says": ("opencode", "  ┃  The answer was: Permission required by the server\n"),
+    "what was said before": ("opencode", "Permission required\n" + "output\n" * 25),
+}
+
+
+@pytest.mark.parametrize(("name", "screen"), NOT_ASKING.values(), ids=NOT_ASKING)
+def test_an_ordinary_screen_is_no_question(root: Root, name: str, screen: str) -> None:
+    assert not asks(screen_of(screen), load(root, {})[name])
 
 
 # --- files ---
