@@ -47,8 +47,8 @@ class SendOptions:
     """How to send. ``checked`` holds the sender to the team's talk rules; ``queue`` lets it wait for who is not there.
 
     ``verified`` says that the sender is who it says, see ``speaks_for``. ``eof`` says whether EOF follows, None leaves
-    that to the settings. ``starting`` is how many seconds agents have that were just started. Only with ``answer`` a
-    message goes to an agent that asks for a decision, which is answered by it.
+    that to the settings. ``starting`` is how many seconds agents have that were just started. An ``answer`` goes to
+    agents that ask for a decision and to no others, past what waits for them; it never waits itself.
     """
 
     execute: bool = True
@@ -62,7 +62,7 @@ class SendOptions:
     @property
     def late(self) -> Outcome:
         """The fate of a message to an agent that is not there."""
-        return "queued" if self.queue else "refused"
+        return "queued" if self.queue and not self.answer else "refused"
 
 
 def send(mas: "Mas", session_id: str, address: Address, options: SendOptions | None = None) -> Message:
@@ -125,23 +125,35 @@ class _View:
 
     def put_off(self, agent_id: str, options: SendOptions) -> Fate | None:
         """The fate of a message that is not typed to an agent now; None where it is."""
-        reason = self._obstacle(agent_id, answers=options.answer)
-        if reason and options.queue and len(queued(self.waiting, agent_id)) >= MOST_WAITING:
+        reason = self._unasked(agent_id) if options.answer else self._obstacle(agent_id)
+        if reason and options.late == "queued" and len(queued(self.waiting, agent_id)) >= MOST_WAITING:
             return Fate("refused", f"{MOST_WAITING} messages wait for it already")
         return Fate(options.late, reason) if reason else None
 
-    def _obstacle(self, agent_id: str, *, answers: bool) -> str:
-        """What an agent asks is answered only by a message that is meant to."""
+    def _obstacle(self, agent_id: str) -> str:
+        """Why an agent cannot be given a text now. What it asks is answered only by a message that is meant to."""
+        if reason := self._absent(agent_id):
+            return reason
+        if self._asks(agent_id):
+            return f"it waits for a decision: mas send --answer {agent_id} TEXT"
+        if queued(self.waiting, agent_id):
+            return "after those that wait for it"
+        return "" if agent_id in self.readers else "it is starting"
+
+    def _unasked(self, agent_id: str) -> str:
+        """Why an agent cannot be given an answer."""
+        return self._absent(agent_id) or ("" if self._asks(agent_id) else "it asks for nothing")
+
+    def _absent(self, agent_id: str) -> str:
         look = self.seen.get(agent_id)
         if look is None:
             return "it is not up"
         if not look.there:
             return "its pane is dead" if look.dead else f"it has ended (exit {look.exit_code})"
-        if queued(self.waiting, agent_id):
-            return "after those that wait for it"
-        if agents.asks(look.screen, self.found.profile):
-            return "" if answers else "it waits for a decision"
-        return "" if agent_id in self.readers else "it is starting"
+        return ""
+
+    def _asks(self, agent_id: str) -> bool:
+        return agents.asks(self.seen[agent_id].screen, self.found.profile)
 
 
 # --- typing ---

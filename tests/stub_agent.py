@@ -64,7 +64,7 @@ class Agent:
             if byte != 13:
                 self.text += bytes([byte])
             elif self.asking:
-                self.asking = False
+                self.asking, self.text = False, b""
             elif time.monotonic() - self.pasted >= self.deaf:
                 self.submit()
 

@@ -106,6 +106,19 @@ def test_a_message_to_who_is_not_up_waits_or_is_refused(served: Served) -> None:
     assert served.ok("GET", f"/sessions/{ID}/messages")["total"] == 2
 
 
+def test_what_an_agent_asks_is_answered_where_that_is_meant(served: Served, wait_until: Wait) -> None:
+    asks = """[profile.asks]\ncommand = ["sh", "-c", "printf 'May I? '; exec cat"]\nwaiting = 'May I\\?\\s*\\Z'\n"""
+    (served.root.path / "profiles.toml").write_text(asks)
+    path = f"/sessions/{served.start(template='solo', profile='asks', label='asking')['sessionId']}/messages"
+    wait_until(lambda: "May I?" in screen("00"))
+    body = {"target": "00", "message": "yes"}
+    held = served.ok("POST", path, json=body)["fates"]["00"]
+    assert (held["outcome"], "waits for a decision" in held["reason"]) == ("queued", True)
+    assert served.ok("POST", path, json=body | {"answer": True})["fates"]["00"]["outcome"] == "submitted"
+    found = served.refused("POST", path, json=body | {"answer": True}, status=409)
+    assert found["details"]["fates"]["00"]["reason"] == "it asks for nothing"
+
+
 def test_a_message_that_not_everybody_gets_is_told_as_such(served: Served, wait_until: Wait) -> None:
     served.ok("POST", f"/sessions/{ID}/messages", json={"target": "11", "message": "x"})
     pane = served.ok("GET", f"/sessions/{ID}/agents")["agents"][1]["paneId"]

@@ -213,6 +213,16 @@ def test_a_setting_that_is_neither_yes_nor_no_is_refused(world: Mas, team: str) 
     assert world.messages(team) == {}
 
 
+def test_what_an_agent_asks_is_answered_where_that_is_meant(world: Mas, wait_until: Wait) -> None:
+    team = stubs.start(world, "--ask", ids=("10",))
+    wait_until(lambda: "May I?" in stubs.screen(world, team, "10"))
+    held = "10\tqueued\tit waits for a decision: mas send --answer 10 TEXT\n"
+    assert send(world, "10", "by the way").out == held
+    assert send(world, "--answer", "10", "yes").out == "10\tsubmitted\t\n"
+    got(world, team, "10", wait_until, "by the way")
+    assert send(world, "--answer", "10", "and yes", code=1).out == "10\trefused\tit asks for nothing\n"
+
+
 # --- from inside ---
 
 

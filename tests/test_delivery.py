@@ -208,11 +208,20 @@ def test_an_agent_that_does_not_come_to_read_gets_it_when_it_does(mas: Mas, wait
 def test_a_question_is_answered_only_by_a_message_that_is_meant_to(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas, "--ask")
     wait_until(lambda: all("May I?" in stubs.screen(mas, session_id, one) for one in ("10", "11")))
-    assert send(mas, session_id, "10", "me too", sender="11") == {"10": Fate("queued", "it waits for a decision")}
+    held = Fate("queued", "it waits for a decision: mas send --answer 10 TEXT")
+    assert send(mas, session_id, "10", "me too", sender="11") == {"10": held}
     assert send(mas, session_id, "11", "by the way", queue=False)["11"].outcome == "refused"
-    assert send(mas, session_id, "11", "yes", answer=True) == {"11": Fate("submitted")}
-    assert "May I?" in stubs.screen(mas, session_id, "10")
-    wait_until(lambda: "May I?" not in stubs.screen(mas, session_id, "11"))
+    assert send(mas, session_id, "10", "yes", answer=True) == {"10": Fate("submitted")}
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["me too"], what="what waits, behind the answer")
+    assert "May I?" in stubs.screen(mas, session_id, "11")
+
+
+def test_an_answer_goes_to_who_asks_and_never_waits(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
+    stubs.settled(mas, session_id, wait_until)
+    assert send(mas, session_id, "10", "yes", answer=True) == {"10": Fate("refused", "it asks for nothing")}
+    mas.stop(session_id, grace=0)
+    assert send(mas, session_id, "10", "yes", answer=True) == {"10": Fate("refused", "it is not up")}
 
 
 def test_a_line_that_the_terminal_would_cut_is_refused(mas: Mas) -> None:

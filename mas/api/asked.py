@@ -105,6 +105,9 @@ class SessionMessageRequest(Asked):
     sender: str | None = Field(None, max_length=64, description="an agent's id; the team's talk rules then hold")
     execute: bool = True
     queue: bool = Field(default=True, description="whether it may wait for an agent that is not up")
+    answer: bool = Field(
+        default=False, description="it answers what the agent asks, and goes to no agent that does not"
+    )
 
     model_config = ConfigDict(json_schema_extra={"example": {"target": "10", "message": "Show me the plan."}})
 

@@ -68,7 +68,7 @@ def send(  # noqa: PLR0913  one argument an option
     file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="the text; - is stdin")] = None,
     lines: Annotated[bool, typer.Option("--batch", help="each line is a message; empty and # lines are none")] = False,
     queue: Annotated[bool, typer.Option(help="let it wait for an agent that is not there")] = True,
-    answer: Annotated[bool, typer.Option("--answer", help="it answers what the agent asks")] = False,
+    answer: Annotated[bool, typer.Option("--answer", help="it answers what an agent asks, and waits for none")] = False,
     end: Annotated[bool | None, typer.Option("--eof/--no-eof", help="send EOF 3 s later")] = None,
     after: Annotated[str | None, typer.Option(metavar="TIME", help="wait so long first, for example 3s")] = None,
     as_json: Json = False,

@@ -62,7 +62,7 @@ async def send(request: Request, session: Name, body: SessionMessageRequest) -> 
 def _sent(at: Here, session_id: str, body: SessionMessageRequest) -> dict[str, Any]:
     team, _ = stored_team(at.mas, session_id)
     address = Address(body.target, body.message, _sender(body.sender, team))
-    options = SendOptions(execute=body.execute, queue=body.queue, checked=bool(address.sender))
+    options = SendOptions(execute=body.execute, queue=body.queue, checked=bool(address.sender), answer=body.answer)
     with as_input():
         sanitize(address.text)
         recipients(team, address, checked=options.checked)
