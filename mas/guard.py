@@ -12,7 +12,16 @@ from mas.config import SessionConfig
 from mas.errors import RefusedError, shorten
 from mas.fields import check_updates
 from mas.lifecycle import RUNNING, TERMINAL, SessionStatus, check_coarse, check_transition, parse_status
-from mas.record import Document, lifecycle_of, max_iterations_of, options_of, runtime_of, status_of, summarize
+from mas.record import (
+    Document,
+    lacks_worktree,
+    lifecycle_of,
+    max_iterations_of,
+    options_of,
+    runtime_of,
+    status_of,
+    summarize,
+)
 from mas.replay import Entry
 
 MAX_OUTPUT = 4000
@@ -37,8 +46,16 @@ def admit(document: Document, event: events.SessionEvent, now: str) -> tuple[str
         case _:
             wanted = _wanted_status(document, event)
             check_coarse(status, wanted)
+            if wanted in RUNNING and lacks_worktree(document):
+                raise half_made(document)
             data |= _change_data(document, event, wanted, now)
     return word, data
+
+
+def half_made(document: Document) -> RefusedError:
+    """The error for work in a worktree that is not there yet."""
+    msg = f"making the git worktree of session {document['session_id']} was cut off"
+    return RefusedError(msg, hint=f"`mas doctor --fix {document['session_id']}` finishes it")
 
 
 def _keep_output(data: dict[str, Any], *, keep: bool) -> None:

@@ -107,25 +107,34 @@ class SessionManager:
 
         A git worktree it asks for is made right after that; where it cannot be, nothing stays.
         """
-        session_id, branch = document["session_id"], worksite.wanted_worktree(document)
-        path = SessionPaths(self.sessions_dir / session_id).worktree if branch else None
+        session_id, half_made = document["session_id"], record.lacks_worktree(document)
+        if half_made:
+            self._worktree(session_id)
         if isinstance(self.storage, FileStorage) and self.storage.root.maestro:
             maestro.install_schema(self.storage.root)
         with self.storage.lock(session_id):
             stored = self.storage.create(document, document["created_at"], build)
-            if branch and path:
-                stored = self._with_worktree(session_id, path, branch).stored
+            if half_made:
+                stored = self._with_worktree(session_id).stored
         self._turns.publish(session_id)
         return from_document(stored.document)
 
-    def _with_worktree(self, session_id: str, path: Path, branch: str) -> Turn:
+    def _with_worktree(self, session_id: str) -> Turn:
         try:
-            with self._turns.at(session_id) as turn:
-                turn.append([("worktree", worksite.add_worktree(turn.document, path, branch))])
-                return turn
+            return self.finish_worktree(session_id)
         except BaseException:
             self._remove(session_id, force=True)
             raise
+
+    def finish_worktree(self, session_id: str) -> Turn:
+        """Make the git worktree of a session that lacks it, or put on record the one that is there."""
+        with self._turns.at(session_id) as turn:
+            if record.lacks_worktree(turn.document):
+                turn.append([("worktree", worksite.add_worktree(turn.document, self._worktree(session_id)))])
+            return turn
+
+    def _worktree(self, session_id: str) -> Path:
+        return SessionPaths(self.sessions_dir / session_id).worktree
 
     def retry(self, session_id: str, *, checkpoint: SessionCheckpoint | None = None) -> Document:
         """The draft of a child that begins again with the parent's request and configuration, or a checkpoint's.
@@ -155,14 +164,7 @@ class SessionManager:
 
         A session that cannot be read is passed over; ``get_session`` says why.
         """
-        chosen = queries.Filter(
-            lifecycle.parse_status(status) if status else None,
-            lifecycle.parse_phase(phase) if phase else None,
-            queries.check_bound(created_after, "created_after"),
-            queries.check_bound(created_before, "created_before"),
-            branch,
-            queries.check_limit(limit),
-        )
+        chosen = queries.asked_for(status, phase, created_after, created_before, branch, limit)
         return [from_document(document) for document in chosen.select(self._documents())]
 
     def list_active_sessions(self) -> list[Session]:
@@ -270,10 +272,10 @@ class SessionManager:
         document = self._document(session_id, force=force)
         if runtime.wanted_up(document) and not force:
             raise RefusedError(f"session {session_id} is wanted up", hint=f"`mas stop {session_id}`, or use force")
-        worksite.remove_worktree(document, force=force)
         if not isinstance(self.storage, FileStorage):
             self.storage.delete(session_id)
             return
+        worksite.remove_worktree(document, self._worktree(session_id), force=force)
         discarded = self.storage.discard(session_id)
         self._turns.forget(session_id)
         self.storage.erase(session_id, discarded)

@@ -94,6 +94,10 @@ def _set_checkpoint_aside(mas: "Mas", session_id: str) -> None:
             source.unlink()
 
 
+def _finish_worktree(mas: "Mas", session_id: str) -> None:
+    mas.manager.finish_worktree(session_id)
+
+
 # --- the team ---
 
 
@@ -145,6 +149,7 @@ ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "refresh": _refresh,
     "cut_log": _cut_log,
     "set_checkpoint_aside": _set_checkpoint_aside,
+    "finish_worktree": _finish_worktree,
     "end_team": _end_team,
     "end_survivors": _end_survivors,
     "finish_stop": _finish_stop,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mas.errors import RefusedError, shorten
-from mas.lifecycle import SessionPhase, SessionStatus
+from mas.lifecycle import SessionPhase, SessionStatus, parse_phase, parse_status
 from mas.record import Document
 from mas.values import check_text
 
@@ -48,6 +48,25 @@ class Filter:
             and (not self.created_before or created <= self.created_before)
             and (not self.branch or (document.get("git_context") or {}).get("branch") == self.branch)
         )
+
+
+def asked_for(
+    status: SessionStatus | str | None,
+    phase: SessionPhase | str | None,
+    created_after: str | None,
+    created_before: str | None,
+    branch: str | None,
+    limit: int | None,
+) -> Filter:
+    """The filter a caller means, an empty word asking nothing; raises RefusedError for what cannot be asked."""
+    return Filter(
+        parse_status(status) if status else None,
+        parse_phase(phase) if phase else None,
+        check_bound(created_after, "created_after"),
+        check_bound(created_before, "created_before"),
+        branch,
+        check_limit(limit),
+    )
 
 
 def _age(document: Document) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mas.index import Row
-from mas.record import Document, runtime_of
+from mas.lifecycle import TERMINAL
+from mas.record import Document, lacks_worktree, runtime_of, status_of
 from mas.runtime import Observed, wanted_up
 
 Place = Literal["directory", "foreign", "none"]
@@ -151,6 +152,11 @@ def _record(seen: Seen) -> Iterator[Finding]:
         yield Finding(seen.session_id, "stale", "metadata.json lags behind the log", "refresh")
 
 
+def _worktree(seen: Seen) -> Iterator[Finding]:
+    if seen.document and _writable(seen) and lacks_worktree(seen.document) and status_of(seen.document) not in TERMINAL:
+        yield Finding(seen.session_id, "half_made_worktree", "making its git worktree was cut off", "finish_worktree")
+
+
 def _writable(seen: Seen) -> bool:
     return seen.place == "directory" and seen.document is not None and not (seen.damage or seen.newer)
 
@@ -209,6 +215,7 @@ _RULES: tuple[Callable[[Seen], Iterable[Finding]], ...] = (
     _foreign,
     _files,
     _record,
+    _worktree,
     _team,
     _projections,
 )

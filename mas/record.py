@@ -70,6 +70,12 @@ def configured(document: Document, switch: str) -> bool:
     return (document.get("configuration") or {}).get(switch, True) is not False
 
 
+def lacks_worktree(document: Document) -> bool:
+    """Whether the session was to have a git worktree and does not: making it was cut off."""
+    config = lifecycle_of(document).get("config") or {}
+    return isinstance(config.get("execution_mode"), Mapping) and not lifecycle_of(document).get("worktree")
+
+
 def max_iterations_of(document: Document) -> int:
     """How many iterations the session may have."""
     most = (document.get("configuration") or {}).get("max_iterations")

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mas import changes, worktrees
+from mas import changes, guard, worktrees
 from mas.config import ExecutionMode
 from mas.errors import MasError, RefusedError
 from mas.events import Completed, IterationCompleted, IterationStarted, SessionEvent
 from mas.iteration import CommitInfo, IterationChanges
-from mas.record import Document, lifecycle_of, options_of
+from mas.record import Document, lacks_worktree, lifecycle_of, options_of
 
 
 def wanted_worktree(document: Document) -> str | None:
@@ -29,18 +29,28 @@ def worktree_of(document: Document) -> Mapping[str, Any] | None:
 
 
 def place_of(document: Document) -> Path:
-    """Where the work happens: the worktree, or the project."""
+    """Where the work happens: the worktree, or the project. Raises RefusedError where the worktree is not made yet."""
     worktree = worktree_of(document)
     if worktree:
         return Path(worktree["path"])
+    if lacks_worktree(document):
+        raise guard.half_made(document)
+    return project_of(document)
+
+
+def project_of(document: Document) -> Path:
+    """The project, whether or not the work happens in a worktree of it."""
     config = lifecycle_of(document).get("config") or {}
     return Path(config.get("project_path") or (document.get("git_context") or {}).get("repo_root") or ".")
 
 
-def add_worktree(document: Document, path: Path, branch: str) -> dict[str, Any]:
-    """Make the worktree; the data of its record. Raises what ``worktrees.add`` raises, and then there is none."""
-    repo = place_of(document)
-    made = worktrees.add(repo, path, branch)
+def add_worktree(document: Document, path: Path) -> dict[str, Any]:
+    """Make the worktree, or take the one that a call which was cut off has made; the data of its record.
+
+    Raises what ``worktrees.add`` raises, and then there is none.
+    """
+    repo, branch = project_of(document), wanted_worktree(document) or ""
+    made = _made_before(document, path, branch) if worktrees.is_there(repo, path) else worktrees.add(repo, path, branch)
     return {
         "path": str(made.path),
         "branch": made.branch,
@@ -50,13 +60,25 @@ def add_worktree(document: Document, path: Path, branch: str) -> dict[str, Any]:
     }
 
 
-def remove_worktree(document: Document, *, force: bool) -> None:
-    """Remove the worktree where there is one; what is only there is not thrown away without ``force``."""
+def _made_before(document: Document, path: Path, branch: str) -> worktrees.Worktree:
+    """It began where the project was when the session was created."""
+    context = document.get("git_context") or {}
+    original = context.get("branch", "")
+    return worktrees.Worktree(path, branch, "" if original == "HEAD" else original, context.get("commit", ""))
+
+
+def remove_worktree(document: Document, path: Path, *, force: bool) -> None:
+    """Remove the worktree where there is one; what is only there is not thrown away without ``force``.
+
+    One at ``path`` is the session's own also where making it was cut off before it was on record.
+    """
     worktree = worktree_of(document)
-    if worktree is None:
+    if worktree is None and not lacks_worktree(document):
         return
+    repo, path = (Path(worktree["repo"]), Path(worktree["path"])) if worktree else (project_of(document), path)
     try:
-        worktrees.remove(Path(worktree["repo"]), Path(worktree["path"]), force=force)
+        if worktree or worktrees.is_there(repo, path):
+            worktrees.remove(repo, path, force=force)
     except (MasError, OSError):
         if not force:
             raise

@@ -59,6 +59,19 @@ def remove(repo: Path, path: Path, *, force: bool = False) -> None:
         raise error
 
 
+def is_there(repo: Path, path: Path) -> bool:
+    """Whether a worktree of ``repo`` is at ``path``; an empty directory, begun for one, is taken away.
+
+    Raises RefusedError for anything else.
+    """
+    with suppress(OSError):
+        path.rmdir()
+    if not os.path.lexists(path):
+        return False
+    _check_linked(repo, path.absolute())
+    return True
+
+
 def is_dirty(path: Path) -> bool:
     """Whether a work tree holds modified, staged or untracked files; ignored ones do not count."""
     words = ("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none")

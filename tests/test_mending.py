@@ -9,6 +9,7 @@ import roots
 
 from mas import doctor, mending
 from mas.app import Mas
+from mas.config import ExecutionMode, SessionConfig
 from mas.inspection import Inspection
 from mas.reconcile import Finding
 
@@ -43,6 +44,16 @@ def test_only_the_damaged_checkpoint_is_set_aside(mas: Mas) -> None:
     assert do(mas, "set_checkpoint_aside", session_id) == ""
     assert list(paths.checkpoints.iterdir()) == [whole]
     assert (paths.quarantine / f"{damaged.name}.0").read_text() == "nonsense"
+
+
+def test_a_worktree_whose_making_was_cut_off_is_finished(mas: Mas, repo: Path) -> None:
+    config = SessionConfig(repo, execution_mode=ExecutionMode("feature"))
+    document = mas.manager.draft("x", config=config)
+    session_id = mas.storage.create(document, document["created_at"]).document["session_id"]
+    found = doctor.mend(mas, [session_id])
+    assert ("half_made_worktree", "") in [(one.problem, how) for one, how in found.mended.items()]
+    assert (mas.root.session(session_id).worktree / "README.md").exists()
+    assert doctor.look(mas).findings == ()
 
 
 def test_modes_are_narrowed_and_no_link_is_followed(mas: Mas, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ STOPPED = record(wanted="down", observed="down")
 STOPPING = record(wanted="down")
 STARTING = record(observed="unknown")
 LOST = record(observed="down")
+HALF_MADE = record() | {"lifecycle": {"config": {"execution_mode": {"worktree": "feature"}}}}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,9 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         (sound(rejected=True, stale=True), ["rejected"]),
         (sound(edited=True, stale=True), ["edited"]),
         (sound(stale=True), ["stale"]),
+        (sound(document=HALF_MADE), ["half_made_worktree"]),
+        (sound(document=HALF_MADE | {"status": "failed"}), []),
+        (sound(document=HALF_MADE, damage="why"), ["damage"]),
         # its team
         (sound(document=STARTING), ["half_started"]),
         (sound(document=STARTING, panes=frozenset({"10"})), ["half_built"]),

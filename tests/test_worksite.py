@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mas import worksite, worktrees
 from mas.config import ExecutionMode, SessionConfig, SessionOptions
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError
 from mas.events import CommandExecuted, Completed, IterationCompleted, IterationStarted
@@ -131,6 +132,62 @@ def test_a_child_gets_a_worktree_of_its_own(repo: Path, manager: SessionManager)
     assert worktree(child)["branch"] == f"feature-{child.id[:8]}"
     assert child.parent_session_id == parent.id
     assert branches(repo) == {"main", "feature", f"feature-{child.id[:8]}"}
+
+
+# --- making one is cut off ---
+
+
+def cut_off(repo: Path, manager: SessionManager, when: str) -> str:
+    """A session whose creator was killed: before its worktree was made, or before that was on record."""
+    document = manager.draft("x", config=config(repo, "feature"))
+    manager.storage.create(document, document["created_at"])
+    place = manager.sessions_dir / document["session_id"] / "worktree"
+    if when == "made":
+        worktrees.add(repo, place, "feature")
+    elif when == "begun":
+        place.mkdir()
+    return str(document["session_id"])
+
+
+@pytest.mark.parametrize("when", ["made", "begun", "before"])
+def test_no_work_begins_until_the_worktree_is_finished(repo: Path, manager: SessionManager, when: str) -> None:
+    session_id = cut_off(repo, manager, when)
+    place = manager.sessions_dir / session_id / "worktree"
+    for begin in (manager.start_session, lambda one: manager.transition_state(one, "planning")):
+        with pytest.raises(RefusedError, match=r"making the git worktree of session .* was cut off") as refused:
+            begin(session_id)
+        assert refused.value.hint == f"`mas doctor --fix {session_id}` finishes it"
+    with pytest.raises(RefusedError, match="was cut off"):
+        worksite.place_of(manager.get_session(session_id).document)
+    if when == "made":
+        (place / "precious").write_text("x")
+    manager.finish_worktree(session_id)
+    assert worktree(manager.start_session(session_id)) == {
+        "path": str(place),
+        "branch": "feature",
+        "original_branch": "main",
+        "base": git(repo, "rev-parse", "main"),
+        "repo": str(repo),
+    }
+    assert git(place, "rev-parse", "--abbrev-ref", "HEAD") == "feature"
+    assert (place / "precious").exists() == (when == "made")
+
+
+@pytest.mark.parametrize("when", ["made", "begun", "before"])
+def test_what_is_in_a_worktree_that_is_not_on_record_is_not_thrown_away(
+    repo: Path, manager: SessionManager, when: str
+) -> None:
+    session_id = cut_off(repo, manager, when)
+    place = manager.sessions_dir / session_id / "worktree"
+    if when == "made":
+        (place / "precious").write_text("x")
+        with pytest.raises(RefusedError, match="holds changes that are not committed"):
+            manager.delete_session(session_id)
+        assert (place / "precious").exists()
+        (place / "precious").unlink()
+    manager.delete_session(session_id)
+    assert manager.storage.list() == []
+    assert git(repo, "worktree", "list", "--porcelain").count("worktree ") == 1
 
 
 # --- measured iterations ---
