@@ -1,55 +1,53 @@
 """What the session store costs, as ratios to the plainest way of doing the same, measured in one run.
 
-The ways take turns, so that whatever else the machine does falls on all of them, and the medians are compared. "plain"
-is a ``metadata.json`` that is read, changed and written again, as the earlier session manager did it; "plain, durable"
-does the same with a temporary file, fsync and rename.
+"plain" is a ``metadata.json`` that is read, changed and written again, as the earlier session manager did it; "plain,
+durable" does the same with a temporary file, fsync and rename.
 
-    python benchmarks/store.py [ROUNDS] [DIRECTORY]
+    python benchmarks/store.py [--rounds N] [--check] [--directory DIRECTORY]
 """
 
 import json
 import os
-import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mas import lines, maestro, replay, snapshots
+from filling import fill
+from ratios import Report, Way, arguments, interleaved
+
+from mas import lines, maestro, replay
 from mas.events import CommandExecuted
 from mas.filestore import FileStorage
-from mas.logbook import LOG, SNAPSHOT
+from mas.logbook import SNAPSHOT
 from mas.manager import SessionManager
 from mas.paths import Root
-from mas.record import CREATED
 
 FEW, MANY = 10, 10_000
-EVENTS = 100_000
-Way = Callable[[], object]
+EVENTS, FEWER_EVENTS = 100_000, 10_000
+AT_ONCE, EACH = 20, 20
 
+REPLAY = """
+import sys, time
+from pathlib import Path
+from mas.filestore import FileStorage
+from mas.manager import SessionManager
+from mas.paths import Root
 
-def interleaved(ways: Mapping[str, Way], rounds: int, repeat: int = 1) -> dict[str, float]:
-    """Median microseconds of one call of each way."""
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            for _ in range(repeat):
-                way()
-            spent[name].append((time.perf_counter() - start) / repeat * 1e6)
-    return {name: statistics.median(times) for name, times in spent.items()}
+def peak():  # unlike what getrusage tells, not that of the process before it became this one
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
 
-
-def report(title: str, medians: Mapping[str, float], base: str, most: float | None = None) -> None:
-    """One table; each way beside its ratio to the base, and what it may be at most."""
-    print(f"{title}{f'  (at most {most:g} x)' if most else ''}")
-    for name, median in medians.items():
-        print(f"  {name:28} {median:10.1f} us  {median / medians[base]:6.2f} x")
+root = Root(Path(sys.argv[1]))
+manager, before, start = SessionManager(root.path, storage=FileStorage(root)), peak(), time.perf_counter()
+rev = manager.restore_session(sys.argv[2]).rev
+print(rev, time.perf_counter() - start, peak() / 1024, (peak() - before) / 1024)
+"""
 
 
 # --- the plainest way ---
@@ -100,23 +98,10 @@ class Plain:
         os.close(fd)
 
 
-def fill(root: Root, count: int, document: Mapping[str, Any]) -> list[str]:
-    """Put sessions there the quick way: what a creation leaves behind, without making each durable."""
-    FileStorage(root).create({**document, "session_id": str(uuid.uuid4())}, document["created_at"])
-    ids = [str(uuid.uuid4()) for _ in range(count - 1)]
-    for session_id in ids:
-        raw, stored = replay.extend(None, [(CREATED, {**document, "session_id": session_id})], document["created_at"])
-        directory = root.session(session_id).directory
-        directory.mkdir()
-        (directory / LOG).write_bytes(raw)
-        (directory / SNAPSHOT).write_bytes(snapshots.encode(stored.document, stored.size, stored.crc))
-    return ids
-
-
 # --- what is measured ---
 
 
-def measure_get(manager: SessionManager, session_id: str, rounds: int) -> None:
+def measure_get(report: Report, manager: SessionManager, session_id: str, rounds: int) -> None:
     """Reading one session."""
     path = manager.sessions_dir / session_id / SNAPSHOT
 
@@ -125,10 +110,12 @@ def measure_get(manager: SessionManager, session_id: str, rounds: int) -> None:
             return json.load(file)
 
     ways = {"json.load of the same file": bare, "get_session": lambda: manager.get_session(session_id)}
-    report("get", interleaved(ways, rounds * 20, 50), "json.load of the same file", 2)
+    medians = interleaved(ways, rounds * 20, 50)
+    report.table("get", medians)
+    report.ratio("get_session to a json.load of the same file", quotient(medians), most=2)
 
 
-def measure_query(manager: SessionManager, rounds: int) -> None:
+def measure_query(report: Report, manager: SessionManager, rounds: int) -> None:
     """Reading all sessions."""
 
     def scan() -> list[Any]:
@@ -140,11 +127,12 @@ def measure_query(manager: SessionManager, rounds: int) -> None:
                         found.append(json.load(file))
         return found
 
-    ways = {"open and parse the same files": scan, "query_sessions": manager.query_sessions}
-    report(f"query over {MANY} sessions", interleaved(ways, rounds), "open and parse the same files", 1.5)
+    medians = interleaved({"open and parse the same files": scan, "query_sessions": manager.query_sessions}, rounds)
+    report.table(f"query over {MANY:,} sessions", medians)
+    report.ratio(f"query_sessions over {MANY:,} to a scan that parses the same files", quotient(medians), most=1.5)
 
 
-def measure_writes(place: Path, document: Mapping[str, Any], rounds: int) -> None:
+def measure_writes(report: Report, place: Path, document: Mapping[str, Any], rounds: int) -> None:
     """Creating and appending, against the plainest way."""
     manager = SessionManager(place / "kernel")
     plain, durable = Plain(place / "plain", durable=False), Plain(place / "durable", durable=True)
@@ -154,7 +142,7 @@ def measure_writes(place: Path, document: Mapping[str, Any], rounds: int) -> Non
         "create_session": lambda: manager.create(manager.draft("Build it")),
         "create, without asking git": lambda: manager.create({**document, "session_id": str(uuid.uuid4())}),
     }
-    report("create", interleaved(ways, rounds * 4, 5), "plain, durable")
+    against_plain(report, "create", interleaved(ways, rounds * 4, 5))
     first, second, third = plain.create(document), durable.create(document), manager.create_session("Build it").id
     manager.start_session(third)
     ways = {
@@ -162,43 +150,61 @@ def measure_writes(place: Path, document: Mapping[str, Any], rounds: int) -> Non
         "plain, durable": lambda: durable.add(second, "make"),
         "record_event": lambda: manager.record_event(third, CommandExecuted("make")),
     }
-    report("append one event", interleaved(ways, rounds * 4, 20), "plain, durable")
+    against_plain(report, "append one event", interleaved(ways, rounds * 4, 20))
 
 
-def measure_growth(few: SessionManager, many: SessionManager, rounds: int) -> None:
-    """The same calls in a root with few and with many sessions."""
-    one = {manager: manager.create_session("Build it").id for manager in (few, many)}
+def against_plain(report: Report, title: str, medians: Mapping[str, float]) -> None:
+    """Ours beside both plain ways."""
+    report.table(title, medians)
+    for name in list(medians)[2:]:
+        for base in ("plain", "plain, durable"):
+            report.ratio(f"{title}: {name} to {base}", medians[name] / medians[base])
 
-    def life(manager: SessionManager) -> None:
-        """Create, get, update, transition and delete one session."""
+
+def life(manager: SessionManager) -> Iterator[tuple[str, float]]:
+    """Create, get, update, transition and delete one session; how many milliseconds each took."""
+    session_id = ""
+
+    def create() -> None:
+        nonlocal session_id
         session_id = manager.create_session("Build it").id
-        manager.get_session(session_id)
-        manager.update_session(session_id, {"statistics": {"total_tasks": 1}})
-        manager.transition_state(session_id, "planning")
-        manager.delete_session(session_id)
 
-    calls: dict[str, Callable[[SessionManager], object]] = {
-        "get": lambda manager: manager.get_session(one[manager]),
-        "update": lambda manager: manager.update_session(one[manager], {"statistics": {"total_tasks": 1}}),
-        "create … delete": life,
+    steps: dict[str, Way] = {
+        "create": create,
+        "get": lambda: manager.get_session(session_id),
+        "update": lambda: manager.update_session(session_id, {"statistics": {"total_tasks": 1}}),
+        "transition": lambda: manager.transition_state(session_id, "planning"),
+        "delete": lambda: manager.delete_session(session_id),
     }
-    for name, call in calls.items():
-        ways: dict[str, Way] = {
-            f"with {FEW} sessions": lambda call=call: call(few),  # type: ignore[misc]
-            f"with {MANY} sessions": lambda call=call: call(many),  # type: ignore[misc]
-        }
-        report(name, interleaved(ways, rounds * 8, 5), f"with {FEW} sessions", 1.2)
+    for name, step in steps.items():
+        start = time.perf_counter()
+        step()
+        yield name, (time.perf_counter() - start) * 1000
 
 
-def measure_concurrency(place: Path, rounds: int) -> None:
-    """Twenty sessions written at once against one."""
+def measure_growth(report: Report, few: SessionManager, many: SessionManager, rounds: int) -> None:
+    """The same calls in a root with few and with many sessions."""
+    spent: dict[str, tuple[list[float], list[float]]] = {}
+    for turn in range(rounds * 30):
+        managers = ((0, few), (1, many))
+        for place, manager in managers if turn % 2 else reversed(managers):
+            for name, milliseconds in life(manager):
+                spent.setdefault(name, ([], []))[place].append(milliseconds)
+    for name, pair in spent.items():
+        one, other = (statistics.median(times[2:]) for times in pair)  # the first ones warm up
+        report.table(name, {f"with {FEW} sessions": one, f"with {MANY:,} sessions": other})
+        report.ratio(f"{name} with {MANY:,} sessions to {FEW}", other / one, most=1.2)
+
+
+def measure_concurrency(report: Report, place: Path, rounds: int) -> None:
+    """Many sessions written at once against one."""
     manager = SessionManager(place / "concurrent")
-    ids = [manager.create_session("Build it").id for _ in range(20)]
+    ids = [manager.create_session("Build it").id for _ in range(AT_ONCE)]
     for session_id in ids:
         manager.start_session(session_id)
 
     def work(session_id: str) -> None:
-        for _ in range(20):
+        for _ in range(EACH):
             manager.record_event(session_id, CommandExecuted("make"))
 
     def at_once() -> None:
@@ -208,58 +214,77 @@ def measure_concurrency(place: Path, rounds: int) -> None:
         for thread in threads:
             thread.join()
 
-    medians = interleaved({"one session": lambda: work(ids[0]), "20 sessions at once": at_once}, rounds)
-    per_event = {
-        "one session": medians["one session"] / 20,
-        "20 sessions at once": medians["20 sessions at once"] / 400,
-    }
-    report("one event", per_event, "one session")
+    medians = interleaved({"one session": lambda: work(ids[0]), "at once": at_once}, rounds)
+    one, many = medians["one session"] / EACH, medians["at once"] / EACH / AT_ONCE
+    report.table("one event", {"one session": one, f"{AT_ONCE} sessions at once": many})
+    report.ratio(f"an event of {AT_ONCE} sessions at once to one of a single session", many / one)
 
 
-def measure_replay(place: Path, document: Mapping[str, Any]) -> None:
-    """Replaying a long log, built without fsync; its memory is compared with that of a short one."""
-    root = Root(place / "replay")
-    session_id = fill(root, 2, document)[0]
-    stored = FileStorage(root).read(session_id)
-    started, stored = replay.extend(stored, [("started", {})], document["created_at"])
+def long_log(root: Root, document: Mapping[str, Any], events: int) -> str:
+    """A session with so many events, its log built without fsync; returns its id."""
+    (session_id,) = fill(root, 1, document)
+    started, stored = replay.extend(FileStorage(root).read(session_id), [("started", {})], document["created_at"])
     with root.session(session_id).log.open("ab") as log:
         log.write(started)
         crc, seq = stored.crc, stored.document["rev"]
-        for number in range(EVENTS):
+        for number in range(events):
             seq += 1
             data = {"command": f"make {number}", "success": True}
             raw = lines.encode(lines.Line(seq, document["created_at"], "command_executed", data, crc, ""))
             crc = lines.crc_of(raw)
             log.write(raw)
-    manager = SessionManager(place, storage=FileStorage(root))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    session = manager.restore_session(session_id)
-    seconds = time.perf_counter() - start
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    size = root.session(session_id).log.stat().st_size
-    if session.rev != EVENTS + 2:
-        sys.exit(f"replayed {session.rev} records, expected {EVENTS + 2}")
+    return session_id
+
+
+def replayed(root: Root, session_id: str, events: int) -> tuple[float, float]:
+    """Seconds that a process of its own needs for a replay, and how many MiB of memory at most."""
+    words = [sys.executable, "-c", REPLAY, str(root.path), session_id]
+    rev, seconds, peak, grown = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    if int(rev) != events + 2:
+        sys.exit(f"replayed {rev} records, expected {events + 2}")
+    size = root.session(session_id).log.stat().st_size / 1e6
     print(
-        f"replay of {EVENTS} events, {size / 1e6:.0f} MB\n  {seconds:.2f} s, {grown / 1024:.1f} MiB more memory at most"
+        f"    {events:,} events, {size:.1f} MB: {float(seconds):.2f} s, {float(grown):.1f} MiB more, {peak} MiB in all"
     )
+    return float(seconds), float(peak)
+
+
+def measure_replay(report: Report, place: Path, document: Mapping[str, Any]) -> None:
+    """Replaying a long log, and one of a tenth of its length."""
+    print("replay")
+    (few, small), (many, large) = (
+        replayed(root, long_log(root, document, events), events)
+        for root, events in ((Root(place / str(events)), events) for events in (FEWER_EVENTS, EVENTS))
+    )
+    report.ratio(f"seconds for {EVENTS:,} events to ten times those for {FEWER_EVENTS:,}", many / few / 10, most=1.2)
+    report.ratio(f"memory for {EVENTS:,} events to that for {FEWER_EVENTS:,}", large / small, most=1.1)
+
+
+def quotient(medians: Mapping[str, float]) -> float:
+    """The second to the first."""
+    base, ours = medians.values()
+    return ours / base
 
 
 def main() -> None:
     """Measure everything; a directory on the disk in question may be given."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None, prefix="mas-store-") as directory:
+    parser = arguments(__doc__ or "", 7)
+    parser.add_argument("--directory", help="where the sessions are made (default: a temporary directory)")
+    given = parser.parse_args()
+    report = Report()
+    with tempfile.TemporaryDirectory(dir=given.directory, prefix="mas-store-") as directory:
         place = Path(directory)
         few, many = SessionManager(place / "few"), SessionManager(place / "many")
         document = few.draft("Build a REST API with authentication and an administration page")
-        measure_replay(place, document)
+        measure_replay(report, place, document)
         ids = fill(maestro.root_of(place / "few"), FEW, document)
         fill(maestro.root_of(place / "many"), MANY, document)
-        measure_get(few, ids[0], rounds)
-        measure_query(many, rounds)
-        measure_writes(place, document, rounds)
-        measure_growth(few, many, rounds)
-        measure_concurrency(place, rounds)
+        measure_get(report, few, ids[0], given.rounds)
+        measure_query(report, many, given.rounds)
+        measure_writes(report, place, document, given.rounds)
+        measure_growth(report, few, many, given.rounds)
+        measure_concurrency(report, place, given.rounds)
+    report.end(check=given.check)
 
 
 if __name__ == "__main__":
