@@ -1,4 +1,4 @@
-"""A team as one script for tmux, and the shell that looks after each agent in its pane.
+"""A team as one script for tmux.
 
 The script is a single line, ``if-shell -F 1 { command ; command … }``, read by ``source-file -`` from standard input:
 nothing stands on a command line, no length is too long, what fails stops all that follows (on several lines it would
@@ -14,58 +14,13 @@ from pathlib import Path
 from mas.errors import RefusedError, UnknownStateError, shorten
 from mas.layouts import LAYOUTS
 from mas.listings import Listing
+from mas.wrapper import WRAPPER
 
 MARKER = "MAS_LAUNCH"
 """Only the panes of a launch get this variable; whoever carries it is a process of that launch."""
 
 PANE_PATH = "MAS_PANE_PATH"
 """How PATH reaches a pane: tmux puts the PATH of the client that asks over the one it is told to set."""
-
-WRAPPER = r"""
-file=${MAS_SESSION_DIR:+$MAS_SESSION_DIR/logs/agent-$1.exit} agent=$1 own=$PATH
-export PATH="${MAS_PANE_PATH:-$PATH}"
-unset MAS_PANE_PATH
-[ -e "$file" ] && rm -f -- "$file"
-trap : INT QUIT TERM
-[ -n "${BASH_VERSION-}" ] || set -m
-if cd -- "$2"; then
-    shift 2
-    (exec "$@")
-    code=$?
-    while jobs %1 >/dev/null 2>&1; do
-        sleep 1
-        fg %1 >/dev/null 2>&1
-        code=$?
-    done
-else
-    code=126
-fi
-set +m
-[ -d "${file%/*}" ] && (umask 077 && echo "$code" >"$file")
-alternate=$(PATH=$own tmux -u set-option -p -t "$TMUX_PANE" @mas_exit "$code" \; \
-    display-message -p -t "$TMUX_PANE" '#{alternate_on}' 2>/dev/null </dev/null)
-[ "$alternate" = 1 ] && printf '\033[?1049l'
-stty sane -icanon -echo min 0 time 1
-cat >/dev/null
-stty sane
-printf '\0337\033[r\0338\033[0m\033(B\033>\033[4l\033[?1l\033[?7h\033[?25h\033[>4m'
-printf '\033[?1000l\033[?1004l\033[?1005l\033[?1006l\033[?2004l'
-printf '\r\nmas: agent %s has ended (exit %s); this is a shell now\r\n' "$agent" "$code"
-trap - INT QUIT TERM
-exec "${SHELL:-/bin/sh}"
-"""
-"""What each pane runs, as ``sh -c WRAPPER mas-pane AGENT DIRECTORY COMMAND…``.
-
-It keeps the signals of the keyboard to the agent, records the exit code on the pane and in the session's ``logs/``,
-throws away what was typed for the agent and not read (as a command line it would run), and becomes a shell.
-
-* Where the shell can, the agent is a job of its own: the terminal comes back from one that was killed while it held
-  it, and ``kill 0`` does not reach the wrapper. bash leaves a script when a job in it dies of ^C, so there it is none.
-* An agent that is stopped (^Z) goes on after a second, because nobody could bring it back.
-* tmux starts a pane somewhere else where its directory is missing, so the wrapper goes there itself or runs nothing.
-* The exit code is recorded first: from then on tmux refuses text for the agent, and what came before is thrown away.
-* ``\033[?1049l`` also moves the cursor where there is no alternate screen to leave, so tmux is asked whether there is.
-"""
 
 _UNSAFE = re.compile(rb'["\\$~\x00-\x1f\x7f\xff]')
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
@@ -79,6 +34,7 @@ _NONCE = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 class PanePlan:
     """One agent's pane. ``env`` is added to the session's, ``argv`` is run as it is, by no shell.
 
+    ``anew`` is run in its place where that fails at once: who was to go on with a conversation has none.
     ``pipe`` is a line for a shell that gets all that the pane prints; empty where nobody does.
     """
 
@@ -88,6 +44,7 @@ class PanePlan:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     pipe: str = ""
+    anew: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +168,9 @@ def read(plan: LaunchPlan, text: str) -> Launched | None:
 
 
 def pane_command(pane: PanePlan) -> tuple[str, ...]:
-    """The program of a pane: the wrapper, told the agent's id, its directory and its command line."""
-    return ("/bin/sh", "-c", WRAPPER, "mas-pane", pane.agent_id, str(pane.cwd), *pane.argv)
+    """The program of a pane: the wrapper, told the agent's id, its directory and its command lines."""
+    words = (str(len(pane.argv)), *pane.argv, *pane.anew)
+    return ("/bin/sh", "-c", WRAPPER, "mas-pane", pane.agent_id, str(pane.cwd), *words)
 
 
 def quote(text: str) -> bytes:

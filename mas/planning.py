@@ -30,7 +30,7 @@ from mas.config import SessionConfig
 from mas.errors import CapacityError, ExistsError, NotFoundError, RefusedError
 from mas.paths import Root, SessionPaths, check_session_id
 from mas.record import Document, runtime_of
-from mas.team import Team
+from mas.team import Agent, Team
 from mas.teamfile import own_config
 
 if TYPE_CHECKING:
@@ -239,19 +239,23 @@ def _windows(
     place: environment.Place, chosen: Team, profile: definitions.Profile, *, again: Collection[str]
 ) -> Iterator[launch.WindowPlan]:
     paths = place.root.session(place.session_id)
-    for unit in chosen.units:
-        panes = tuple(
-            launch.PanePlan(
-                agent.id,
-                agent.name,
-                place.agent_directory(agent.id),
-                profiles.argv(profile, agent, unit.name, place.session_id, resume=agent.id in again),
-                environment.agent_environment(place, agent, unit.name) | dict(profile.env),
-                recorder.command(paths.agent_log(agent.id)) if chosen.log else "",
-            )
-            for agent in unit.agents
+    going_on = again if profile.resume else ()
+
+    def pane(agent: Agent, unit: str) -> launch.PanePlan:
+        plain = profiles.argv(profile, agent, unit, place.session_id)
+        resumed = agent.id in going_on
+        return launch.PanePlan(
+            agent.id,
+            agent.name,
+            place.agent_directory(agent.id),
+            profiles.argv(profile, agent, unit, place.session_id, resume=True) if resumed else plain,
+            environment.agent_environment(place, agent, unit) | dict(profile.env),
+            recorder.command(paths.agent_log(agent.id)) if chosen.log else "",
+            anew=plain if resumed else (),
         )
-        yield launch.WindowPlan(unit.name, unit.layout, panes)
+
+    for unit in chosen.units:
+        yield launch.WindowPlan(unit.name, unit.layout, tuple(pane(agent, unit.name) for agent in unit.agents))
 
 
 def check_directories(wanted: launch.LaunchPlan) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import stubs
 import teams
+from bashes import PROGRAM
 from roots import mas_of
 
 from mas import courier, delivery, files
@@ -86,6 +87,18 @@ def test_who_never_got_its_prompt_has_no_conversation_to_go_on_with(mas: Mas, wa
     mas.resume(session_id)
     wait_until(lambda: "as before" in stubs.screen(mas, session_id, "10"))
     assert [one.kind for one in mas.messages(session_id).values()].count("prompt") == 1
+
+
+def test_who_has_nothing_to_go_on_with_begins_anew_with_its_prompt(mas: Mas, wait_until: Wait) -> None:
+    mas.program = PROGRAM
+    config = stubs.prompts(a10="begin")
+    session_id = stubs.start(mas, config=config, profile="resume = ['sh', '-c', 'echo nothing; exit 1']")
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["begin"])
+    mas.stop(session_id, grace=0)
+    mas.resume(session_id)
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["begin", "begin"])
+    wait_until(lambda: all("begins anew" not in stubs.screen(mas, session_id, one) for one in ("10", "11")))
+    assert not any(look.exit_code for look in reach(mas, session_id).look(["10", "11"]).values())
 
 
 def test_a_prompt_that_still_waits_is_neither_doubled_nor_outlived_by_another(mas: Mas) -> None:

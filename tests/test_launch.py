@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import teams
 
-from mas import launch
+from mas import launch, wrapper
 from mas.errors import RefusedError, UnknownStateError
 from mas.launch import LaunchPlan, PanePlan, WindowPlan
 
@@ -99,7 +99,8 @@ def test_a_team_without_one_pane_for_each_agent_is_not_taken_for_built(panes: li
 
 
 def test_pane_command_hands_over_the_words_of_the_agent_as_they_are() -> None:
-    pane = PanePlan("07", "", Path("/a dir"), ("agent", "-x", "a b", "$HOME", ""), {})
+    pane = PanePlan("07", "", Path("/a dir"), ("agent", "-x", "a b", "$HOME", ""), {}, anew=("agent", "--new"))
     assert launch.pane_command(pane) == (
-        "/bin/sh", "-c", launch.WRAPPER, "mas-pane", "07", "/a dir", "agent", "-x", "a b", "$HOME", "",
+        "/bin/sh", "-c", wrapper.WRAPPER, "mas-pane", "07", "/a dir", "5", "agent", "-x", "a b", "$HOME", "",
+        "agent", "--new",
     )  # fmt: skip

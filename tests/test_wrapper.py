@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import teams
 
-from mas.launch import PANE_PATH, WRAPPER
+from mas.launch import PANE_PATH
+from mas.wrapper import WRAPPER
 
 Wait = Callable[..., None]
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
@@ -22,10 +23,10 @@ class Pane:
         self.socket, self.directory, self.sh, self.wait = socket, directory, sh, wait
         self.pane_id = ""
 
-    def run(self, *argv: str, cwd: str = "/", **env: str) -> "Pane":
+    def run(self, *argv: str, cwd: str = "/", anew: tuple[str, ...] = (), **env: str) -> "Pane":
         variables = {"MAS_SESSION_DIR": str(self.directory), "MAS_TMUX_SOCKET": str(self.socket), **env}
         words = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
-        wrapped = (str(self.sh), "-c", WRAPPER, "mas-pane", "07", cwd, *argv)
+        wrapped = (str(self.sh), "-c", WRAPPER, "mas-pane", "07", cwd, str(len(argv)), *argv, *anew)
         self.pane_id = teams.tmux(
             self.socket, "new-window", "-t", "bystander:", "-P", "-F", "#{pane_id}", *words, *wrapped
         )
@@ -108,10 +109,32 @@ def test_the_words_of_the_agent_arrive_as_they_are(pane: Pane, tmp_path: Path) -
     assert out.read_text() == "|".join([*words, ""])
 
 
+def test_who_cannot_go_on_begins_anew_and_that_is_told(pane: Pane, tmp_path: Path) -> None:
+    (tmp_path / "mas").write_text(f'#!/bin/sh\necho "$@" >"{tmp_path}/told"\n')
+    (tmp_path / "mas").chmod(0o755)
+    anew = ("sh", "-c", 'printf "%s|" "$@"; exec cat', "x", "a b", "", "$HOME")
+    fails = ("sh", "-c", "echo as before; exit 1", "x", "a b")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    pane.run(*fails, anew=anew, MAS_SESSION_ID="some", MAS_PANE_PATH=path).shows("a b||$HOME|")
+    pane.shows("as before\nmas: agent 07 had nothing to go on with (exit 1); it begins anew")
+    pane.wait(
+        lambda: (tmp_path / "told").exists() and (tmp_path / "told").read_text() == "deliver --begin 07 -- some\n"
+    )
+    assert (pane.show("@mas_exit"), pane.file.exists()) == ("", False)
+    pane.keys("C-d", "C-d")
+    assert pane.ended() == "0"
+
+
+@pytest.mark.parametrize(("end", "code"), [("exit 0", "0"), ("kill $$", "143")])
+def test_who_went_on_and_ended_does_not_begin_anew(pane: Pane, end: str, code: str) -> None:
+    assert pane.run("sh", "-c", end, anew=("echo", "anew")).ended() == code
+    assert "\nanew" not in pane.screen
+
+
 def test_the_path_is_the_one_meant_for_the_pane(pane: Pane, tmp_path: Path) -> None:
     out = tmp_path / "out"
     path = f"{os.environ['PATH']}:/there"
-    pane.run("sh", "-c", f'echo "$PATH ${{{PANE_PATH}-unset}}" >"{out}"', **{PANE_PATH: path}).ended()
+    pane.run("sh", "-c", f'echo "$PATH ${{{PANE_PATH}-unset}}" >"{out}"', MAS_PANE_PATH=path).ended()
     assert out.read_text() == f"{path} unset\n"
 
 

@@ -231,19 +231,25 @@ def deliver(
     name: Name = None,
     *,
     timeout: Annotated[str, typer.Option(metavar="TIME", help="give up after so long")] = "10m",
+    begin: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="with its first prompt, for it begins anew")
+    ] = None,
 ) -> int:
     """Deliver what waits, each as soon as its agent reads. mas runs this by itself when there is something to deliver.
 
     Exit code 1 where something still waits at the end.
     """
     call = call_of(context)
-    limit = seconds(timeout, "--timeout")
+    limit, session_id = seconds(timeout, "--timeout"), call.mas.resolve(name)
+    if begin is not None:
+        team, _ = teamfile.stored_team(call.mas, session_id)
+        courier.enqueue_prompts(call.mas, session_id, team, [begin])
 
     def tell(message: Message, agent_id: str, fate: Fate) -> None:
         call.out(f"{utc_now()} {message.kind} {message.id} for {agent_id}: {_said(fate)}")
         call.flush()
 
-    waiting = courier.deliver_waiting(call.mas, call.mas.resolve(name), timeout=limit, tell=tell)
+    waiting = courier.deliver_waiting(call.mas, session_id, timeout=limit, tell=tell)
     if waiting:
         call.say(f"messages wait for {', '.join(waiting)}")
     return 1 if waiting else 0
