@@ -1,15 +1,23 @@
-"""The real program, run as a person or a script runs it."""
+"""The command line, called as a person or a script calls it.
 
+Most calls are made within this process, which spares an interpreter each; what is about the process itself (signals,
+terminals, who its parents are) runs the real program.
+"""
+
+import contextlib
 import hashlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mas import cli
 from mas.app import Mas
 from mas.paths import Root
 from mas.planning import StartOptions
@@ -18,6 +26,9 @@ from mas.session import SessionConfiguration
 PROGRAM = (sys.executable, "-P", "-m", "mas")
 AGENT = ("--command", "cat -")
 """The options of a start whose agents wait and do nothing."""
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals for which the program has handlers of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +59,60 @@ def mas(
     env: Mapping[str, str] | None = None,
     stdin: str = "",
     cwd: Path | None = None,
-    program: tuple[str, ...] = PROGRAM,
+    program: tuple[str, ...] = (),
 ) -> Done:
-    """Run one command line to its end."""
-    argv = [*program, *map(str, words)]
-    done = subprocess.run(
-        argv, env=environment(root, env), cwd=cwd, input=stdin.encode(), capture_output=True, timeout=60, check=False
-    )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    """Run one command line to its end; with ``program`` in a process of its own, by that program."""
+    around = environment(root, env)
+    if program:
+        done = subprocess.run(
+            [*program, *map(str, words)],
+            env=around,
+            cwd=cwd,
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    with _world(around, cwd), _streams(stdin) as (out, err):
+        code = cli.main([str(word) for word in words])
+        return Done(code, _text(out), _text(err))
+
+
+@contextlib.contextmanager
+def _world(environ: Mapping[str, str], cwd: Path | None) -> Iterator[None]:
+    """What else a call finds of its process and may change: variables, directory, signal handlers."""
+    before, handlers = dict(os.environ), {one: signal.getsignal(one) for one in ENDINGS}
+    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    os.environ.clear()
+    os.environ.update(environ)
+    try:
+        os.chdir(cwd or ".")
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        os.fchdir(here)
+        os.close(here)
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+
+
+@contextlib.contextmanager
+def _streams(stdin: str) -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
+    """The standard streams of a call where they are no terminal."""
+    given, out, err = (io.TextIOWrapper(io.BytesIO(part), "utf-8") for part in (stdin.encode(), b"", b""))
+    before = sys.stdin, sys.stdout, sys.stderr
+    sys.stdin, sys.stdout, sys.stderr = given, out, err
+    try:
+        yield out, err
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode()  # type: ignore[attr-defined,no-any-return]
 
 
 def ok(*words: str | Path, root: Path | None = None, **others: Any) -> Done:

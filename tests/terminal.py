@@ -49,7 +49,7 @@ class Terminal:
         self.type("clear")
         self.wait(lambda: self.screen() == [PROMPT.rstrip()])
         self.type(line)
-        self.wait(lambda: len(self.screen()) > 1 and self.screen()[-1] == PROMPT.rstrip())
+        self.wait(lambda: len(shown := self.screen()) > 1 and shown[-1] == PROMPT.rstrip())
         return self.screen(colours=colours)[1:-1]
 
     def wait(self, predicate: Callable[[], object]) -> None:

@@ -255,12 +255,12 @@ def test_a_stop_asks_on_a_terminal(shop: Path, terminal: Terminal) -> None:
     session_id = start(shop, "-q").out.strip()
     for answer in ("n", "", "what"):
         terminal.type("clear; mas stop")
-        terminal.wait(lambda: terminal.screen() and terminal.screen()[-1] == "stop mas-shop? [y/N]")
+        terminal.wait(lambda: terminal.screen()[-1:] == ["stop mas-shop? [y/N]"])
         terminal.type(answer)
         terminal.wait(lambda: "nothing was stopped" in terminal.screen())
     assert ok("list", "--active", "-q", cwd=shop).lines == [session_id]
     terminal.type("clear; mas stop")
-    terminal.wait(lambda: terminal.screen() and terminal.screen()[-1] == "stop mas-shop? [y/N]")
+    terminal.wait(lambda: terminal.screen()[-1:] == ["stop mas-shop? [y/N]"])
     terminal.type("Y")
     terminal.wait(lambda: f"{session_id[:8]} is stopped" in terminal.screen())
 
@@ -287,7 +287,7 @@ def test_an_earlier_programs_team_is_shown_and_stopped_by_the_note(shop: Path, t
 def test_an_earlier_programs_team_is_asked_about_on_a_terminal(tmux_socket: Path, terminal: Terminal) -> None:
     projects.old_team(tmux_socket, "mas-old")
     terminal.type("clear; mas stop mas-old")
-    terminal.wait(lambda: terminal.screen() and terminal.screen()[-1] == "stop mas-old? [y/N]")
+    terminal.wait(lambda: terminal.screen()[-1:] == ["stop mas-old? [y/N]"])
     terminal.type("yes")
     terminal.wait(lambda: "mas-old has ended; nobody had registered it" in terminal.screen())
 

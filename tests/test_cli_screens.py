@@ -126,7 +126,7 @@ def test_a_terminal_goes_to_a_session_and_comes_back(terminal: Terminal, place: 
     terminal.wait(lambda: tmux(tmux_socket, "list-clients"))
     assert tmux(tmux_socket, "display-message", "-p", "#{@mas_agent}") == "11"
     tmux(tmux_socket, "detach-client", "-s", f"={names(tmux_socket)[0]}")
-    terminal.wait(lambda: terminal.screen()[-1].startswith("ready>"))
+    terminal.wait(lambda: "".join(terminal.screen()[-1:]).startswith("ready>"))
 
 
 def names(socket: Path) -> list[str]:
@@ -163,7 +163,7 @@ def test_what_takes_long_shows_that_it_goes_on(terminal: Terminal, place: Path) 
     terminal.type(f"mas wait {made} --until completed")
     terminal.wait(lambda: any("waiting until" in line for line in terminal.screen()))
     terminal.press("C-c")
-    terminal.wait(lambda: terminal.screen()[-1].startswith("ready>"))
+    terminal.wait(lambda: "".join(terminal.screen()[-1:]).startswith("ready>"))
     assert not any("waiting until" in line for line in terminal.screen()[1:] if "ready" not in line)
     assert any(line == "mas: interrupted; what was not finished is undone" for line in terminal.screen())
 
