@@ -5,6 +5,7 @@ are what it prints, with ``…`` for anything. ``# exit 1`` behind a command is 
 block runs after the ones above it on the page.
 """
 
+import ast
 import importlib.util
 import os
 import re
@@ -122,3 +123,40 @@ def test_links_between_the_pages_lead_somewhere() -> None:
     for page in [*PAGES, *(REPOSITORY / "docs" / "decisions").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+# --- variables: the page of them, and the source ---
+
+VARIABLE = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
+KEYS_OF_FILES = {"CREATED_AT", "PROJECT_DIR", "SESSION_ID", "STARTED_AT", "TMUX_SESSION"}
+NO_VARIABLES = {"AGENT_MODELS", "AGENT_NAMES", "SC_CLK_TCK", "SOCKET_VARIABLE"}
+OF_BASH = {"BASH_SOURCE", "BASH_VERSION", "COMP_CWORD", "COMP_WORDS", "OSTYPE", "PWD", "RANDOM"}
+READ_BY_PLATFORMDIRS = {"XDG_CONFIG_HOME"}
+
+
+def named_in_python(source: str) -> set[str]:
+    """The variables a module names: texts that look like one, and whatever is asked of ``environ``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Constant(value=str(text)):
+                found |= {text} if re.fullmatch(VARIABLE, text) else set(re.findall(r"\bMAS_[A-Z_]*[A-Z]\b", text))
+            case ast.Call(func=ast.Attribute(value=asked, attr="get"), args=[ast.Constant(value=str(name)), *_]) | (
+                ast.Subscript(value=asked, slice=ast.Constant(value=str(name)))
+            ) if ast.unparse(asked).endswith("environ"):
+                found.add(name)
+    return found
+
+
+def named_in_bash(source: str) -> set[str]:
+    """The variables a script reads or exports; those of its own are in lower case."""
+    return set(re.findall(r"(?:\$\{?[!#]?|\bexport (?:\w+=\S+ )*)([A-Z][A-Z0-9_]*[A-Z])\b", source))
+
+
+def test_the_page_of_variables_names_exactly_those_that_are_used() -> None:
+    python = [named_in_python(path.read_text("utf-8")) for path in (REPOSITORY / "mas").rglob("*.py")]
+    bash = [named_in_bash(path.read_text("utf-8")) for path in (REPOSITORY / "lib").glob("*.sh")]
+    used = set().union(*python, *bash, READ_BY_PLATFORMDIRS) - KEYS_OF_FILES - NO_VARIABLES - OF_BASH
+    page = (REPOSITORY / "docs" / "environment.md").read_text("utf-8")
+    told = set(re.findall(r"`([A-Z][A-Z0-9_]*[A-Z])(?:=\w+)?`", page))
+    assert {name for name in told ^ used if not name.startswith("GIT_")} == set()
