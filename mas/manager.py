@@ -27,7 +27,7 @@ from mas.record import Document
 from mas.replay import Entry
 from mas.session import Session, SessionConfiguration, from_document
 from mas.states import SessionCheckpoint, SessionProgress, SessionState, SessionSummary, summary_of
-from mas.storage import Build, SessionStorage
+from mas.storage import Build, SessionStorage, not_found
 from mas.turns import Probe, Turn, Turns, nobody_knows
 
 Decide = Callable[[Document, str], Sequence[Entry]]
@@ -264,7 +264,8 @@ class SessionManager:
         Without ``force`` one that is wanted up is refused, one that cannot be read, and one whose worktree holds work
         that is only there.
         """
-        self.storage.position(session_id)
+        if not self.storage.has(session_id):
+            raise not_found(session_id)
         with self.storage.lock(session_id):
             self._remove(session_id, force=force)
 

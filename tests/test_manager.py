@@ -458,6 +458,19 @@ def test_what_cannot_be_read_is_deleted_by_force_alone(tmp_path: Path) -> None:
     assert not manager.storage.has(session.id)
 
 
+def test_one_whose_log_is_a_link_is_deleted_by_force_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    manager = KINDS["ours"](tmp_path)
+    session = manager.create_session("x")
+    log = manager.sessions_dir / session.id / "events.jsonl"
+    log.rename(tmp_path / "elsewhere")
+    log.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DamagedError):
+        manager.delete_session(session.id)
+    manager.delete_session(session.id, force=True)
+    assert not manager.storage.has(session.id)
+    assert (tmp_path / "elsewhere").read_bytes()
+
+
 def test_a_directory_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     manager = KINDS["ours"](tmp_path)
     manager.create_session("x")
