@@ -16,13 +16,17 @@ SURE, LIKELY, BLANK, NEVER = 2, 5, 10, 50
 """Looks at the same screen after which a program is taken to read: it shows something and its terminal gives it single
 keys, so it draws its own input line; or lines; it shows nothing, as ``cat`` does; or nothing, but wants keys."""
 
+RESTING = 4
+"""Clock ticks that a program may use between two looks and still rest: some draw a clock, or look for news."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signs:
     """Everything that can be seen of an agent.
 
-    ``before`` is its screen a moment earlier, None where nobody looked. ``rests`` says how many looks in a row saw the
-    same, ``keys`` whether its terminal gives it single keys.
+    ``before`` is its screen a moment earlier, None where nobody looked, ``worked`` the clock ticks of processor time it
+    used since. ``rests`` says how many looks in a row saw the same, ``keys`` whether its terminal gives it single keys,
+    None where that cannot be seen.
     """
 
     there: bool
@@ -32,7 +36,8 @@ class Signs:
     screen: str = ""
     before: str | None = None
     rests: int = 0
-    keys: bool = False
+    keys: bool | None = False
+    worked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ def classify(signs: Signs, profile: Profile) -> Doing:
 def _running(signs: Signs, profile: Profile) -> Doing:
     if profile.kind == "shell":
         return _shell(signs)
+    if signs.worked > RESTING:
+        return Doing("running", "it computes")
     if signs.keys and signs.before == signs.screen:
         return Doing("idle", "it reads keys, and nothing changes on its screen")
     return Doing("running", f"its process runs ({signs.command})" if signs.command else "its process runs")
@@ -93,7 +100,7 @@ def ready(signs: Signs, profile: Profile) -> bool:
         return bool(_shown(profile.ready, signs.screen))
     if signs.screen.strip():
         return signs.rests >= (SURE if signs.keys else LIKELY)
-    return signs.rests >= (NEVER if signs.keys else BLANK)
+    return signs.rests >= (BLANK if signs.keys is False else NEVER)
 
 
 def asks(screen: str, profile: Profile) -> bool:

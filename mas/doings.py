@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mas import tmux
+from mas import processes, tmux
 from mas.agents import Doing, Signs, classify
 from mas.reach import LOOK, reach
 
@@ -19,20 +19,22 @@ def gather(mas: "Mas", session_id: str, commands: Mapping[str, str]) -> dict[str
     """
     found = reach(mas, session_id)
     before = found.look(found.team.ids)
-    if any(look.there for look in before.values()):
+    pids = [look.pid for look in before.values() if look.there]
+    used = processes.worked(pids) if pids else {}
+    if pids:
         time.sleep(LOOK)
     now = found.look(found.team.ids)
+    using = processes.worked(pids) if pids else {}
     signs = dict.fromkeys(found.team.ids, Signs(there=False))
     for agent_id, look in now.items():
-        earlier = before[agent_id].screen if agent_id in before else None
-        command = commands.get(agent_id, "")
         signs[agent_id] = Signs(
             there=True,
             dead=look.dead,
             exit_code=look.exit_code,
-            command=command,
+            command=commands.get(agent_id, ""),
             screen=look.screen,
-            before=earlier,
-            keys=not tmux.reads_lines(look.tty),
+            before=before[agent_id].screen if agent_id in before else None,
+            keys=tmux.reads_keys(look.tty),
+            worked=using.get(look.pid, 0) - used.get(look.pid, 0),
         )
     return {agent_id: classify(one, found.profile) for agent_id, one in signs.items()}

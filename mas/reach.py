@@ -67,7 +67,7 @@ class Patience:
 
     def _reads(self, agent_id: str, one: tmux.Look, worked: int) -> bool:
         """A program that draws its own input line may work meanwhile; any other that does is still starting."""
-        keys = not tmux.reads_lines(one.tty)
+        keys = tmux.reads_keys(one.tty)
         now = (one.shows(), keys, None if keys and one.screen.strip() else worked)
         self._rests[agent_id] = self._rests.get(agent_id, 0) + 1 if self._last.get(agent_id) == now else 0
         self._last[agent_id] = now

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mas.agents import BLANK, LIKELY, NEVER, SURE, Signs, classify, ready
+from mas.agents import BLANK, LIKELY, NEVER, RESTING, SURE, Signs, classify, ready
 from mas.definitions import Profile
 
 AGENT = Profile("some", ("some",), waiting=r"May I\?", idle=r"^> $", ready=r"^> ")
@@ -22,6 +22,9 @@ SHELL = Profile("shell", ("sh",), kind="shell")
         (Signs(there=True, screen="> half a word"), AGENT, "idle", ">"),
         (Signs(there=True, screen="thinking", command="node"), AGENT, "running", "node"),
         (Signs(there=True, screen="x"), QUIET, "running", "process runs"),
+        (Signs(there=True, screen="x", before="x", keys=True), QUIET, "idle", "reads keys"),
+        (Signs(there=True, screen="x", before="x", keys=True, worked=RESTING + 1), QUIET, "running", "computes"),
+        (Signs(there=True, screen="x", before="x", keys=None), QUIET, "running", "process runs"),
         (Signs(there=True, command="bash"), SHELL, "idle", "bash"),
         (Signs(there=True, command="make"), SHELL, "running", "make"),
     ],
@@ -49,6 +52,7 @@ def test_the_signs_speak_for_a_state_and_say_why(signs: Signs, profile: Profile,
         (Signs(there=True, screen=" \n", rests=BLANK), QUIET, True),
         (Signs(there=True, screen=" \n", rests=BLANK, keys=True), QUIET, False),
         (Signs(there=True, screen=" \n", rests=NEVER, keys=True), QUIET, True),
+        (Signs(there=True, screen=" \n", rests=BLANK, keys=None), QUIET, False),
     ],
 )
 def test_an_agent_reads_once_it_shows_so_or_its_screen_rests(signs: Signs, profile: Profile, wanted: bool) -> None:  # noqa: FBT001

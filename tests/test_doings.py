@@ -53,6 +53,16 @@ def test_a_screen_that_changes_and_a_program_that_runs_are_told_too(mas: Mas, wa
     assert state(mas, session_id, "10") == "missing"
 
 
+def test_a_program_that_computes_in_silence_is_not_idle(mas: Mas, wait_until: Wait) -> None:
+    computes = "sh -c 'stty raw; echo up; [ $MAS_AGENT_ID = 11 ] && exec cat; while :; do :; done'"
+    session_id = stubs.start(mas, program=computes)
+    wait_until(lambda: all("up" in stubs.screen(mas, session_id, one) for one in ("10", "11")))
+    assert doings.gather(mas, session_id, {}) == {
+        "10": Doing("running", "it computes"),
+        "11": Doing("idle", "it reads keys, and nothing changes on its screen"),
+    }
+
+
 def test_what_runs_in_the_foreground_counts(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas, program="sh -c 'echo up; exec cat'")
     wait_until(lambda: "up" in stubs.screen(mas, session_id, "10"))

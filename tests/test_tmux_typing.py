@@ -271,11 +271,11 @@ def test_a_terminal_hands_over_lines_until_its_program_wants_otherwise(tmp_path:
     main, other = pty.openpty()
     try:
         name = os.ttyname(other)
-        assert tmux.reads_lines(name)
+        assert (tmux.reads_lines(name), tmux.reads_keys(name)) == (True, False)
         tty.setraw(other)
-        assert not tmux.reads_lines(name)
+        assert (tmux.reads_lines(name), tmux.reads_keys(name)) == (False, True)
     finally:
         os.close(main)
         os.close(other)
-    assert not tmux.reads_lines(str(tmp_path / "none"))
-    assert not tmux.reads_lines(os.devnull)
+    for unknown in (str(tmp_path / "none"), os.devnull):
+        assert (tmux.reads_lines(unknown), tmux.reads_keys(unknown)) == (None, None)

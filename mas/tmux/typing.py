@@ -122,17 +122,23 @@ def _refusal(row: Sequence[str], session_id: str, panes: Mapping[str, str]) -> T
     return Typed(reason="the input of its pane is switched off" if closed == "1" else "tmux refused it")
 
 
-def reads_lines(tty: str) -> bool:
-    """Whether a terminal hands over whole lines (canonical mode); False where that cannot be seen."""
+def reads_keys(tty: str) -> bool | None:
+    """Whether a terminal hands over single keys (raw mode); None where that cannot be seen."""
+    lines = reads_lines(tty)
+    return None if lines is None else not lines
+
+
+def reads_lines(tty: str) -> bool | None:
+    """Whether a terminal hands over whole lines (canonical mode); None where that cannot be seen."""
     import termios  # noqa: PLC0415  only a very long line asks
 
     try:
         device = os.open(tty, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError:
-        return False
+        return None
     try:
         return bool(termios.tcgetattr(device)[3] & termios.ICANON)
     except termios.error:
-        return False
+        return None
     finally:
         os.close(device)
