@@ -3,6 +3,7 @@
 Parsing what a program printed is the caller's; so is deciding what its exit code means.
 """
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mas.errors import MissingProgramError, UnknownStateError
+from mas.errors import DamagedError, MissingProgramError, UnknownStateError, shorten
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds a program may take before its answer counts as unknown."""
@@ -95,11 +96,27 @@ def become(argv: Sequence[str], env: Mapping[str, str]) -> None:
 def detach(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
     """Start a program that outlives this one: nobody's child, no terminal, its output appended to ``log``.
 
-    Returns its pid. It is a grandchild, so that what ends this process and all below it does not end that too.
+    Returns its pid. It is a grandchild, so that what ends this process and all below it does not end that too. Raises
+    DamagedError where the log, or its directory, is a link.
     """
     words = [sys.executable, "-I", "-S", "-c", _APART, *argv]
-    with log.open("ab") as output:
+    with os.fdopen(_open_log(log), "ab") as output:
         done = subprocess.run(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, check=True, cwd="/", env=env
         )
     return int(done.stdout)
+
+
+def _open_log(log: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        directory = os.open(log.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return os.open(log.name, flags, 0o600, dir_fd=directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        msg = f"{shorten(str(log), 200)} is a link, or in one"
+        raise DamagedError(msg, hint="mas follows no links here; look at it and move it away") from None

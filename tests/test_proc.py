@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mas import proc
-from mas.errors import MissingProgramError, UnknownStateError
+from mas.errors import DamagedError, MissingProgramError, UnknownStateError
 
 
 def test_a_program_gets_its_words_and_input_as_they_are() -> None:
@@ -75,3 +75,19 @@ def test_a_detached_program_is_nobodys_child_and_writes_to_its_log(
         assert session not in (os.getsid(0), 0)
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_what_a_detached_program_writes_goes_through_no_link(tmp_path: Path) -> None:
+    """Neither one in place of the log nor one in place of its directory."""
+    elsewhere, logs = tmp_path / "elsewhere", tmp_path / "logs"
+    elsewhere.mkdir()
+    (elsewhere / "session.log").write_text("mine")
+    logs.mkdir()
+    (logs / "session.log").symlink_to(elsewhere / "session.log")
+    (tmp_path / "linked").symlink_to(elsewhere)
+    for log in (logs / "session.log", tmp_path / "linked" / "session.log"):
+        with pytest.raises(DamagedError, match="is a link, or in one") as refused:
+            proc.detach(["echo", "theirs"], env=dict(os.environ), log=log)
+        assert str(log) in refused.value.message
+        assert refused.value.hint == "mas follows no links here; look at it and move it away"
+    assert (elsewhere / "session.log").read_text() == "mine"
