@@ -8,7 +8,7 @@ record.
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,30 @@ def adopt(mas: "Mas", name: str | None = None, *, isolated: bool = False) -> Ado
         session = starting.went_up(mas, session_id, up)
     place = mas.root.session(session_id).directory if isolated else mas.root.path
     return Adopted(session, seen.name, place, wanted.team, agents, unknown)
+
+
+def running(mas: "Mas", tmux_name: str) -> bool:
+    """Whether a team runs by that name that nobody has registered; raises UnknownStateError without an answer."""
+    return any(one.name == tmux_name and mas.is_stray(one) for one in tmux.discover(mas.server).sessions)
+
+
+def take_in(mas: "Mas", session_id: str) -> None:
+    """Register the team that runs by the name of a session which was just taken over; the caller holds its lock."""
+    server, document = tmux.discover(mas.server), mas.storage.read(session_id).document
+    name = runtime_of(document)["tmux_name"]
+    seen = next((one for one in server.sessions if one.name == name and mas.is_stray(one)), None)
+    if seen is None:
+        return
+    agents: Mapping[str, str] = {}
+    with suppress(NotFoundError):  # a workspace without agents has no team on record
+        agents, _ = fit(teamfile.stored_team(mas, session_id)[0], tmux.panes(mas.server, seen.tmux_id, ""))
+    with _undone(mas, document, seen):
+        tmux_of = {"socket": server.socket}
+        nonce = os.urandom(8).hex() + mas.mark
+        mas.manager.observe(session_id, {"wanted": "up", "observed": "down", "tmux": tmux_of, "nonce": nonce})
+        tmux.stamp(mas.server, seen, session_id, str(mas.root.path), agents)
+        up = {"observed": "up", "was_up": True, "tmux": _panes(server, seen, agents)}
+        starting.went_up(mas, session_id, up)
 
 
 def _settings(mas: "Mas") -> settings.Settings:

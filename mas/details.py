@@ -133,17 +133,25 @@ def gather(mas: "Mas", session_id: str) -> Details:
     view = mas.view(session_id)
     try:
         stored = mas.storage.read(session_id)
-    except NotFoundError:
-        missing = f"its workspace is missing: {view.working_dir}"
-        return Details(view, problem=missing, remedy=f"bring it back, or forget it: `mas rm {session_id[:8]}`")
-    except DamagedError as error:
-        return Details(view, problem=error.message, remedy=error.hint or "")
+    except (NotFoundError, DamagedError) as error:
+        return _unreadable(mas, view, error)
     found = Details(view, stored.document, recent=_recent(mas, session_id))
     found = _with_team(mas, found) if runtime_of(stored.document).get("mode") else found
     if stored.damage:
         view = replace(view, status="error")
         return replace(found, view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
     return found
+
+
+def _unreadable(mas: "Mas", view: View, error: MasError) -> Details:
+    from mas import migration  # noqa: PLC0415  few sessions are not ours yet
+
+    if migration.takes_over(mas, view.session_id):
+        return Details(view, problem="an earlier mas has kept it", remedy="`mas migrate` takes it over")
+    if isinstance(error, NotFoundError):
+        missing = f"its workspace is missing: {view.working_dir}"
+        return Details(view, problem=missing, remedy=f"bring it back, or forget it: `mas rm {view.session_id[:8]}`")
+    return Details(view, problem=error.message, remedy=error.hint or "")
 
 
 def _recent(mas: "Mas", session_id: str) -> tuple[Line, ...]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mas import checkpoints, directories, files, lines, logbook, originals, removal, replay
-from mas.errors import DamagedError, MasError, RefusedError, explained
+from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, explained
 from mas.logbook import LOG, SNAPSHOT
 from mas.paths import Root, SessionPaths, check_session_id, check_stored_id, is_stored_id
 from mas.record import CREATED, Document
@@ -52,6 +52,22 @@ class FileStorage:
         except OSError as error:
             raise explained(error, self._place, "read") from error
 
+    def is_earlier(self, session_id: str) -> bool:
+        """Whether a directory holds the ``.session`` of an earlier program, which knew no modes, and no log of ours."""
+        paths = self.root.session(session_id)
+        if self.root.maestro or os.path.lexists(paths.log):
+            return False
+        try:
+            return b"MAS_SESSION_MODE=" not in paths.shell.read_bytes()
+        except OSError:
+            return False
+
+    def _missing(self, session_id: str) -> NotFoundError:
+        if self.is_earlier(session_id):
+            msg = f"session {session_id} is kept in the way of an earlier mas"
+            return NotFoundError(msg, hint="`mas migrate` takes it over")
+        return not_found(session_id)
+
     # --- reading ---
 
     def read(self, session_id: str) -> Stored:
@@ -66,7 +82,7 @@ class FileStorage:
         except MasError:
             raise
         except FileNotFoundError:
-            raise not_found(session_id) from None
+            raise self._missing(session_id) from None
 
     def examine(self, session_id: str) -> Stored:
         """``read``, with damage found wherever in the log it is; takes time in proportion to the log."""
@@ -82,7 +98,7 @@ class FileStorage:
         except MasError:
             raise
         except FileNotFoundError:
-            raise not_found(session_id) from None
+            raise self._missing(session_id) from None
 
     def records(self, session_id: str, since: int = 0) -> Iterator[lines.Line]:
         """See SessionStorage."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mas import files, index, processes, projections, reconcile, tmux
+from mas import files, index, migration, processes, projections, reconcile, tmux
 from mas.errors import DamagedError, UnknownStateError
 from mas.index import Row
 from mas.launch import MARKER
@@ -59,7 +59,8 @@ class Inspection:
         """Every id that anything here speaks of, in order."""
         names = {*_names(self.root.sessions), *_own_names(self.root.staging)}
         names |= {name.rpartition(".")[0] for name in _own_names(self.root.trash)}
-        names |= {name.removesuffix(".lock") for name in _own_names(self.root.locks)} - self._own_locks()
+        locks = {name.removesuffix(".lock") for name in _own_names(self.root.locks) if name.endswith(".lock")}
+        names |= locks - self._own_locks()
         shown = {name for name in names if name and not name.startswith(".")}
         return sorted(shown | set(self.rows) | set(self._teams_of(self.mas.server) or {}))
 
@@ -112,7 +113,11 @@ class Inspection:
         if not os.path.lexists(directory):
             return self._with_team(base)
         paths = SessionPaths(directory)
-        if directory.is_symlink() or not any(map(os.path.lexists, (paths.log, paths.snapshot))):
+        if directory.is_symlink():
+            return replace(base, place="foreign")
+        if not os.path.lexists(paths.log) and migration.takes_over(self.mas, base.session_id):
+            return replace(base, place="earlier")
+        if not any(map(os.path.lexists, (paths.log, paths.snapshot))):
             return replace(base, place="foreign")
         left = tuple(path.name for place in paths.written for path in left_over(place))
         base = replace(base, place="directory", temporaries=left, wrong_modes=tuple(_wrong_modes(paths)))

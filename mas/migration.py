@@ -13,12 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mas import directories, files, foreign, notes, originals, snapshots
+from mas import adopting, files, foreign, notes, originals, snapshots
 from mas.derived import derive_team
-from mas.errors import DamagedError, MasError
+from mas.errors import DamagedError, MasError, RefusedError
 from mas.logbook import LOG
 from mas.paths import SessionPaths
 from mas.projections import parse_shell
+from mas.runtime import wanted_up
 from mas.session import SessionConfiguration, SessionStatistics
 from mas.team import parse_team
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from mas.app import Mas
 
 Kind = Literal["record", "workspace"]
-
-INDEX_BEFORE = "sessions.index.before"
 
 _OLD_FORM = {"session_id": "sessionId", "tmux_name": "sessionName", "created_at": "startedAt"}
 
@@ -51,11 +50,18 @@ def plan(mas: "Mas") -> tuple[Step, ...]:
     return tuple(step for session_id in sorted(mas.storage.list()) if (step := _step(mas, session_id)))
 
 
+def takes_over(mas: "Mas", session_id: str) -> bool:
+    """Whether a directory is a workspace of an earlier program that nobody has taken over yet."""
+    step, shell = _step(mas, session_id), mas.root.session(session_id).shell
+    return step is not None and step.kind == "workspace" and (mas.storage.is_earlier(session_id) or not shell.exists())
+
+
 def migrate(mas: "Mas") -> tuple[Step, ...]:
     """Take over everything that ``plan`` finds; one that cannot be is left as it was and says why."""
     steps = plan(mas)
     if steps and not mas.root.maestro:
-        _keep_index(mas)
+        with files.lock(mas.root.index_lock):
+            originals.keep_index(mas.root)
     return tuple(_tried(mas, step, _migrate_one) for step in steps)
 
 
@@ -64,7 +70,7 @@ def rollback(mas: "Mas") -> tuple[Step, ...]:
     steps = [_given_back(mas, session_id) for session_id in sorted(mas.storage.list())]
     done = tuple(_tried(mas, step, _roll_back_one) for step in steps if step)
     if done and not mas.root.maestro:
-        _restore_index(mas)
+        originals.give_back_index(mas.root)
     return done
 
 
@@ -73,7 +79,8 @@ def _tried(mas: "Mas", step: Step, work: Any) -> Step:
         with mas.storage.lock(step.session_id):
             work(mas, step)
     except (MasError, OSError) as error:
-        return Step(step.session_id, step.kind, step.text, str(error))
+        hint = error.hint if isinstance(error, MasError) else None
+        return Step(step.session_id, step.kind, step.text, f"{error}; {hint}" if hint else str(error))
     return step
 
 
@@ -121,10 +128,13 @@ def _old_values(fd: int, paths: SessionPaths) -> dict[str, str]:
 def _migrate_one(mas: "Mas", step: Step) -> None:
     paths = mas.root.session(step.session_id)
     with files.directory(paths.directory) as fd:
+        live = step.kind == "workspace" and adopting.running(mas, _old_values(fd, paths)["tmux_name"])
         originals.keep(fd, paths)
         if step.kind == "workspace":
             _write_record(mas, fd, paths)
     mas.manager.change(step.session_id, lambda _document, _now: [])
+    if live:
+        adopting.take_in(mas, step.session_id)
 
 
 def _write_record(mas: "Mas", fd: int, paths: SessionPaths) -> None:
@@ -173,15 +183,6 @@ def _config(mas: "Mas", fd: int, paths: SessionPaths, ids: list[str]) -> bytes:
     return json.dumps({**(given.document if given else {}), "mas": own}, indent=2).encode("ascii")
 
 
-def _keep_index(mas: "Mas") -> None:
-    with files.directory(mas.root.sessions) as fd:
-        raw = _read(fd, mas.root.index.name)
-        if raw and b'"checksum":"' not in raw:
-            directories.make_directory(mas.root.locks)
-            with files.directory(mas.root.locks) as kept:
-                files.replace(kept, INDEX_BEFORE, raw, durable=True)
-
-
 def _given_back(mas: "Mas", session_id: str) -> Step | None:
     paths = mas.root.session(session_id)
     with suppress(FileNotFoundError, DamagedError), files.directory(paths.quarantine / originals.PLACE) as kept:
@@ -193,17 +194,12 @@ def _given_back(mas: "Mas", session_id: str) -> Step | None:
 
 def _roll_back_one(mas: "Mas", step: Step) -> None:
     paths = mas.root.session(step.session_id)
+    with suppress(DamagedError):
+        if wanted_up(mas.storage.read(step.session_id).document):
+            msg = f"session {step.session_id} is wanted up"
+            raise RefusedError(msg, hint=f"`mas stop {step.session_id}` first")
     with files.directory(paths.directory) as fd:
         originals.give_back(fd, paths)
-
-
-def _restore_index(mas: "Mas") -> None:
-    with suppress(FileNotFoundError), files.directory(mas.root.locks) as kept:
-        raw = _read(kept, INDEX_BEFORE)
-        if raw is not None:
-            with files.lock(mas.root.index_lock), files.directory(mas.root.sessions) as fd:
-                files.replace(fd, mas.root.index.name, raw, durable=True)
-            files.remove(kept, INDEX_BEFORE)
 
 
 def legacy_sessions(mas: "Mas") -> Iterator[str]:

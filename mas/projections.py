@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mas import files
+from mas import files, originals
 from mas.clock import utc_now
 from mas.errors import MasError
 from mas.filestore import FileStorage
@@ -123,7 +123,8 @@ class Projections:
 
     def distrust(self) -> None:
         """Drop the index where it could not be brought up to date: until it is written again the directories count."""
-        with suppress(OSError):
+        with suppress(OSError, MasError):
+            originals.keep_index(self._root)
             self._root.index.unlink()
 
     def differ(self, before: Document, after: Document) -> bool:
@@ -139,6 +140,7 @@ class Projections:
     def rebuild(self) -> None:
         """Make the index again from the directories; what is in the row of one that cannot be read stays."""
         with files.lock(self._root.index_lock):
+            originals.keep_index(self._root)
             self._save(self._from_directories(read_index(self._root)))
 
     def rows(self) -> list[Row]:
@@ -164,7 +166,10 @@ class Projections:
 
     def _change(self, change: Callable[[Index], Index]) -> None:
         index = read_index(self._root)
-        self._save(change(index if index.sound else self._from_directories(index)))
+        if not index.sound:
+            originals.keep_index(self._root)
+            index = self._from_directories(index)
+        self._save(change(index))
 
     def _from_directories(self, old: Index) -> Index:
         """An index of the directories that are there. No row goes because its directory is not: ``forget`` drops it."""

@@ -13,7 +13,7 @@ from mas.lifecycle import TERMINAL
 from mas.record import Document, lacks_worktree, runtime_of, status_of
 from mas.runtime import Observed, wanted_up
 
-Place = Literal["directory", "foreign", "none"]
+Place = Literal["directory", "earlier", "foreign", "none"]
 
 INDEX = "index"
 """What findings about the index as a whole are called by; no session has that id."""
@@ -21,8 +21,8 @@ INDEX = "index"
 MANY = 3
 """Rows without a directory: this many, and more than a fifth of all, are not dropped at once."""
 
-NOTES = frozenset({"busy", "foreign_directory"})
-"""Problems that are none: what is being worked on, and what is not ours."""
+NOTES = frozenset({"busy", "earlier_program", "foreign_directory"})
+"""Problems that are none: what is being worked on, and what is not ours, or not yet."""
 
 OF_TEAMS = frozenset({"orphan_team", "half_built", "half_started", "half_stopped", "interrupted", "survivors"})
 """Problems that are concluded from what tmux and the processes said."""
@@ -34,7 +34,7 @@ class Seen:
 
     session_id: str
     place: Place = "none"
-    """``foreign`` is a directory that holds no record of ours."""
+    """``foreign`` is a directory that holds no record of ours, ``earlier`` a workspace of an earlier program."""
     document: Document | None = None
     """None where there is no record, or one that cannot be read."""
     unreadable: str = ""
@@ -117,6 +117,8 @@ def _nothing(seen: Seen) -> Iterator[Finding]:
 def _foreign(seen: Seen) -> Iterator[Finding]:
     if seen.place == "foreign":
         yield Finding(seen.session_id, "foreign_directory", "this directory holds no session; it is left alone")
+    if seen.place == "earlier":
+        yield Finding(seen.session_id, "earlier_program", "an earlier mas has kept it; `mas migrate` takes it over")
 
 
 def _files(seen: Seen) -> Iterator[Finding]:

@@ -227,7 +227,7 @@ def _document(mas: "Mas", session_id: str) -> Document:
     try:
         document = mas.storage.read(session_id).document
     except NotFoundError:
-        if mas.row(session_id) is None:
+        if mas.row(session_id) is None or mas.storage.is_earlier(session_id):
             raise
         msg = f"the workspace of session {session_id} is gone: {mas.root.session(session_id).directory}"
         raise NotFoundError(msg, hint=f"bring it back, or `mas rm {session_id}`") from None

@@ -241,7 +241,8 @@ def _refuse_foreign(mas: "Mas", session_id: str) -> None:
     paths = mas.root.session(session_id)
     if mas.storage.has(session_id) and not any(map(os.path.lexists, (paths.log, paths.snapshot))):
         msg = f"{paths.directory} holds no session; it is left alone"
-        raise RefusedError(msg, hint="look at it; if nobody needs it, remove it by hand")
+        hint = "look at it; if nobody needs it, remove it by hand"
+        raise RefusedError(msg, hint="`mas migrate` takes it over" if mas.storage.is_earlier(session_id) else hint)
 
 
 def _end_for_removal(mas: "Mas", session_id: str, document: Document | None, *, force: bool) -> None:

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import projects
 import pytest
+import roots
 
-from mas import migration
+from mas import details, doctor, migration
 from mas.app import Mas
+from mas.errors import MasError
 from mas.manager import SessionManager
 from mas.paths import Root
 from mas.runtime import wanted_up
@@ -91,6 +94,60 @@ def test_the_originals_come_back_byte_for_byte(mas: Mas) -> None:
     assert b'"type":"started"' in kept[0].read_bytes()
     assert migration.rollback(mas) == ()
     assert len(migration.migrate(mas)) == 2
+
+
+def test_until_it_is_taken_over_everybody_says_how(mas: Mas) -> None:
+    told = details.gather(mas, ONE)
+    assert (told.problem, told.remedy) == ("an earlier mas has kept it", "`mas migrate` takes it over")
+    found = doctor.look(mas, [ONE])
+    assert [(one.problem, one.text) for one in found.findings] == [
+        ("earlier_program", "an earlier mas has kept it; `mas migrate` takes it over")
+    ]
+    assert found.remaining == ()
+    for call in (mas.manager.get_session, mas.resume, mas.remove):
+        with pytest.raises(MasError) as refused:
+            call(ONE)
+        assert refused.value.hint == "`mas migrate` takes it over"
+
+
+def test_the_doctor_finds_nothing_in_what_was_taken_over(mas: Mas) -> None:
+    migration.migrate(mas)
+    assert {one.problem for one in doctor.look(mas).findings} == {"modes"}  # the earlier program let others read
+    assert doctor.mend(mas).remaining == ()
+    assert doctor.look(mas).findings == ()
+
+
+def test_the_index_comes_back_also_where_something_else_wrote_it_first(mas: Mas) -> None:
+    before = tree(mas.root.path)
+    mas.manager.delete_session(mas.manager.create_session("something else").id)
+    assert mas.root.index.read_bytes() != before["sessions/.sessions.index"][0]
+    migration.migrate(mas)
+    mas.projections.rebuild()
+    migration.rollback(mas)
+    assert tree(mas.root.path) == before
+
+
+def test_a_team_that_runs_on_is_registered_and_can_be_stopped(mas: Mas, tmux_socket: Path) -> None:
+    projects.old_team(tmux_socket, "mas-11111111", panes=3)
+    projects.old_team(tmux_socket, "mas-11111111-other")
+    assert [step.problem for step in migration.migrate(mas)] == ["", ""]
+    assert {view.session_id: view.status for view in mas.list().views if view.session_id} == {
+        ONE: "active",
+        TWO: "stopped",
+    }
+    refused, given_back = migration.rollback(mas)
+    assert refused.problem == f"session {ONE} is wanted up; `mas stop {ONE}` first"
+    assert given_back.problem == ""
+    mas.stop(ONE, grace=0)
+    assert roots.tmux(tmux_socket, "list-sessions", "-F", "#{session_name}") == ["mas-11111111-other"]
+    assert [step.problem for step in migration.rollback(mas)] == [""]
+
+
+def test_where_tmux_gives_no_answer_a_workspace_is_left_as_it_was(mas: Mas, fake: roots.FakeTmux) -> None:
+    before = tree(mas.root.path)
+    fake.instead("echo 'the server is not well' >&2; exit 1")
+    assert all("the server is not well" in step.problem for step in migration.migrate(mas))
+    assert tree(mas.root.path) == before
 
 
 def test_metadata_of_the_later_bash_program_is_understood(mas: Mas) -> None:

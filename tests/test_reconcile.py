@@ -79,6 +79,7 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         # a directory of somebody else's
         (Seen(ID, place="foreign"), ["foreign_directory"]),
         (Seen(ID, place="foreign", row=ROW, lock_file=True), ["foreign_directory"]),
+        (Seen(ID, place="earlier", row=ROW), ["earlier_program"]),
         # its files
         (sound(temporaries=("x",)), ["temporary"]),
         (sound(wrong_modes=("events.jsonl",)), ["modes"]),
