@@ -1,5 +1,6 @@
 """Roots with many sessions on record, made the quick way: what a creation leaves behind, but not durable."""
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from mas.filestore import FileStorage
 from mas.logbook import LOG, SNAPSHOT
 from mas.manager import SessionManager
 from mas.paths import Root
-from mas.projections import Projections
+from mas.projections import Projections, encode_shell, shell_values
 from mas.record import CREATED
 
 
@@ -25,9 +26,16 @@ def fill(root: Root, count: int, document: Mapping[str, Any], agents: Sequence[s
         raw, stored = replay.extend(None, [(CREATED, own)], document["created_at"])
         directory = root.session(session_id).directory
         directory.mkdir(mode=0o700)
-        (directory / LOG).write_bytes(raw)
-        (directory / SNAPSHOT).write_bytes(snapshots.encode(stored.document, stored.size, stored.crc))
+        _write(directory / LOG, raw)
+        _write(directory / SNAPSHOT, snapshots.encode(stored.document, stored.size, stored.crc))
+        if agents:
+            _write(root.session(session_id).shell, encode_shell(shell_values(stored.document, root)))
     return ids
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:  # noqa: PTH123  takes no descriptor
+        file.write(content)
 
 
 def _runtime(session_id: str, agents: Sequence[str]) -> dict[str, Any]:
@@ -39,6 +47,7 @@ def stopped_teams(place: Path, count: int, agents: Sequence[str]) -> Root:
     """A root of so many sessions whose teams are down, with its index."""
     root = Root(place)
     storage = FileStorage(root)
-    fill(root, count, SessionManager(place.parent, storage=storage).draft("a request"), agents)
+    ids = fill(root, count, SessionManager(place.parent, storage=storage).draft("a request"), agents)
     Projections(storage).rebuild()
+    Projections(storage).publish(ids[0])  # the only one that was made through the storage
     return root

@@ -6,6 +6,7 @@ machine does. So only ratios of medians are compared, and only they have goals.
 
 import argparse
 import operator
+import os
 import statistics
 import sys
 import time
@@ -33,6 +34,12 @@ def interleaved(ways: Mapping[str, Way], rounds: int, repeat: int = 1) -> dict[s
             if turn:
                 spent[name].append((time.perf_counter() - start) / repeat * 1000)
     return {name: statistics.median(times) for name, times in spent.items()}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """What programs are to see: nothing of the team or terminal we may be in, and Python keeps what it compiled."""
+    own = ("MAS_", "TMUX", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)} | variables
 
 
 class Report:
