@@ -259,8 +259,14 @@ def _windows(
 
 
 def check_directories(wanted: launch.LaunchPlan) -> None:
-    """Raise NotFoundError where an agent's directory is gone."""
-    missing = next((pane.cwd for pane in wanted.panes if not pane.cwd.is_dir()), None)
+    """Raise NotFoundError where an agent's directory is gone, RefusedError where a workspace leads out of itself."""
+    paths = Root(wanted.root).session(wanted.session_id)
+    places = [pane.cwd for pane in wanted.panes]
+    own = [place for place in (paths.logs, paths.unit, *places) if place.is_relative_to(paths.directory)]
+    linked = next((place for place in own if place.is_symlink()), None)
+    if linked:
+        raise RefusedError(f"{linked} is a link", hint="mas follows no links in a workspace; move it away")
+    missing = next((place for place in places if not place.is_dir()), None)
     if missing:
         msg = f"the workspace lacks {missing}"
         raise NotFoundError(msg, hint=f"bring it back, or `mas rm {wanted.session_id}`")

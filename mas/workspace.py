@@ -127,6 +127,8 @@ def lay_out(template: Template, root: Root) -> tuple[str, ...]:
 def offer_program(paths: SessionPaths, program: Path | None) -> None:
     """Put ``mas`` where the PATH of the session's panes begins; its own directory may hold other programs as well."""
     place = paths.directory / PROGRAMS
+    if place.is_symlink():
+        raise RefusedError(f"{trees.shown(place)} is a link", hint="mas follows no links in a workspace; move it away")
     if program is None or (place / program.name).resolve() == program.resolve():
         return
     place.mkdir(mode=0o755, exist_ok=True)

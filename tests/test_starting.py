@@ -443,6 +443,20 @@ def test_a_session_whose_agents_lost_their_directories_is_not_resumed(mas: Mas, 
     assert roots.teams(tmux_socket, mas.root) == {}
 
 
+@pytest.mark.parametrize("name", ["unit", "unit/10", "logs", "bin"])
+def test_a_workspace_that_leads_elsewhere_by_a_link_is_not_resumed(
+    mas: Mas, tmux_socket: Path, tmp_path: Path, name: str
+) -> None:
+    started = roots.start(mas, team=False)
+    place = started.workspace / name
+    place.rename(tmp_path / "elsewhere") if place.exists() else (tmp_path / "elsewhere").mkdir()
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError, match=f"{name}'? is a link"):
+        mas.resume(started.session.session_id)
+    assert roots.teams(tmux_socket, mas.root) == {}
+    assert mas.view(started.session.session_id).status == "stopped"
+
+
 def test_a_record_without_a_team_is_not_resumed(mas: Mas) -> None:
     session_id = mas.manager.create_session("only a record").session_id
     with pytest.raises(RefusedError, match="has no team"):

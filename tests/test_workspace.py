@@ -378,3 +378,15 @@ def test_panes_find_mas_in_a_directory_that_holds_nothing_else(root: Root, tmp_p
     workspace.offer_program(paths, moved)
     assert (paths.directory / "bin" / "mas").resolve() == moved
     workspace.offer_program(paths, None)
+
+
+def test_panes_are_offered_nothing_through_a_link(root: Root, tmp_path: Path) -> None:
+    paths = root.session("11111111-2222-4333-8444-555555555555")
+    paths.directory.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (paths.directory / "bin").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "mas").touch()
+    with pytest.raises(RefusedError, match="bin' is a link") as refused:
+        workspace.offer_program(paths, tmp_path / "elsewhere" / "mas")
+    assert refused.value.hint == "mas follows no links in a workspace; move it away"
+    assert not (tmp_path / "elsewhere" / "mas").is_symlink()
