@@ -31,6 +31,24 @@ def test_a_record_is_made_with_what_was_given(place: Path) -> None:
     assert ok("session", "create", "--json", root=place).json["session_id"] != made
 
 
+def test_a_record_is_made_with_the_configuration_of_its_work(place: Path, repo: Path) -> None:
+    words = ("--worktree", "feature", "--focus", "speed", "--workflow", '{"steps": 2}', "--max-iterations", "7")
+    flags = ("--fail-fast", "--auto-merge", "--collect-metrics", "--verbose")
+    made = ok("session", "create", "-q", "--feature-request", "x", "--project", repo, *words, *flags, root=place)
+    stored = document(place, made.out.strip())
+    assert stored["lifecycle"]["config"] == {
+        "project_path": str(repo),
+        "workflow": {"steps": 2},
+        "execution_mode": {"worktree": "feature"},
+        "max_iterations": 7,
+        "focus": "speed",
+        "options": dict.fromkeys(("fail_fast", "auto_merge", "collect_metrics", "verbose"), True),
+    }
+    assert (stored["feature_request"], stored["configuration"]["max_iterations"]) == ("x", 7)
+    assert stored["git_context"]["branch"] == "main"
+    assert Path(stored["lifecycle"]["worktree"]["path"], "README.md").exists()
+
+
 def test_a_record_is_shown_by_its_own_keys(place: Path) -> None:
     made = record(place, request="two\nlines")
     lines = ok("session", "get", made[:6], root=place).lines

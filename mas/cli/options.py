@@ -11,6 +11,7 @@ Name = Annotated[str | None, typer.Argument(metavar="[ID]", help="id, its beginn
 Names = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="ids, their beginnings, labels, tmux names")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print ids only")]
+Request = Annotated[str, typer.Option("--request", "--feature-request", metavar="TEXT", help="what is to be built")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}

@@ -1,16 +1,19 @@
 """``session``: the records themselves, in the words in which they are stored."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mas import render, values
 from mas.cli.calls import Call
-from mas.cli.options import Json, Name, Quiet, call_of, json_table
+from mas.cli.options import Json, Name, Quiet, Request, call_of, json_table
 from mas.cli.outcome import each, tell
 from mas.clock import utc_now
+from mas.config import ExecutionMode, SessionConfig, SessionOptions
 from mas.errors import UsageError, shorten
+from mas.paths import absolute
 from mas.session import Session, SessionConfiguration
 
 One = Annotated[str, typer.Argument(metavar="ID", help="id, its beginning, label or tmux name")]
@@ -23,9 +26,17 @@ def group() -> None:
 def create(  # noqa: PLR0913  one argument an option
     context: typer.Context,
     *,
-    request: Annotated[str, typer.Option(metavar="TEXT", help="what is to be built")] = "",
+    request: Request = "",
     max_iterations: Annotated[int, typer.Option(metavar="N", help="how many iterations it may have")] = 3,
     timeout_minutes: Annotated[int, typer.Option(metavar="N", help="how long the work may take")] = 120,
+    project: Annotated[str | None, typer.Option(metavar="DIR", help="where the work happens, else the root")] = None,
+    worktree: Annotated[str | None, typer.Option(metavar="NAME", help="work in a git worktree, on that branch")] = None,
+    focus: Annotated[str | None, typer.Option(metavar="TEXT", help="what to look at above all")] = None,
+    workflow: Annotated[str | None, typer.Option(metavar="JSON", help="how to go about it, any JSON object")] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="a command that fails fails the session")] = False,
+    auto_merge: Annotated[bool, typer.Option("--auto-merge", help="merge the worktree when it completes")] = False,
+    collect_metrics: Annotated[bool, typer.Option("--collect-metrics", help="measure iterations by git")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="keep what commands print")] = False,
     session_id: Annotated[str | None, typer.Option("--id", metavar="UUID", help="its id, else one is drawn")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -33,11 +44,27 @@ def create(  # noqa: PLR0913  one argument an option
     """Make a record without a team."""
     call = call_of(context)
     settings = SessionConfiguration(max_iterations=max_iterations, timeout_minutes=timeout_minutes)
-    session = call.manager.create_session(request, settings, session_id=session_id)
+    config = _said(
+        SessionConfig(
+            absolute(project, call.cwd) if project is not None else call.manager.repo_root,
+            json_table(workflow, "--workflow") if workflow is not None else {},
+            ExecutionMode(worktree),
+            max_iterations,
+            focus,
+            SessionOptions(fail_fast, auto_merge, collect_metrics, verbose),
+        ),
+        call.manager.repo_root,
+    )
+    session = call.manager.create_session(request, settings, config=config, session_id=session_id)
     if as_json or quiet:
         return tell(call, session, as_json=as_json, quiet=quiet)
     call.out(f"Session ID: {session.session_id}")
     return 0
+
+
+def _said(config: SessionConfig, project: Path) -> SessionConfig | None:
+    """A configuration that says more than the record does by itself, else None."""
+    return None if config == SessionConfig(project, max_iterations=config.max_iterations) else config
 
 
 def get(context: typer.Context, name: Name = None, *, as_json: Json = False) -> int:

@@ -11,7 +11,7 @@ import typer
 
 from mas import render, settings
 from mas.cli.calls import Call
-from mas.cli.options import DryRun, Json, Name, Quiet, call_of, json_table
+from mas.cli.options import DryRun, Json, Name, Quiet, Request, call_of, json_table
 from mas.errors import NotFoundError, RefusedError, UsageError, shorten
 from mas.legacy import OccupiedError
 from mas.projections import working_directory
@@ -38,7 +38,7 @@ def start(  # noqa: PLR0913  one argument an option
     agent: Annotated[str | None, typer.Option(metavar="PROFILE", help="the agent program, for example claude")] = None,
     command: Annotated[str | None, typer.Option(metavar="CMD", help="the agents' command line instead")] = None,
     label: Annotated[str, typer.Option(metavar="NAME", help="a name of your own for it")] = "",
-    request: Annotated[str, typer.Option(metavar="TEXT", help="what is to be built")] = "",
+    request: Request = "",
     session_id: Annotated[str | None, typer.Option("--id", metavar="UUID", help="its id, else one is drawn")] = None,
     attach: Annotated[
         bool | None, typer.Option("--attach/--no-attach", help="then go to its terminal; --legacy does, on one")
