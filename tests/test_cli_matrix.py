@@ -6,80 +6,94 @@ No name is given where none is needed: in a pane of the session, and where ``.ma
 
 import json
 import os
-import re
-import shlex
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import projects
 import pytest
 import roots
-from commandline import AGENT, PROGRAM, ok
+from bashes import READER
+from commandline import AGENT, mas, ok
 
 from mas.cli import verbs
 from mas.paths import Root
 
 Wait = Callable[..., None]
 
-SCRIPT = r"""
-call() { # <name> <exit code> <word>...
-    name=$1 code=$2
-    shift 2
-    mas "$@" >"$OUT/$name" 2>"$OUT/$name.err" </dev/null
-    ended=$?
-    [ $ended = "$code" ] || echo "$name ended with $ended, not $code: $(cat "$OUT/$name.err")" >>"$OUT/wrong"
-}
-call version 0 version
-call completion 0 completion bash
-call templates 0 templates list -q
-call init 0 init --json
-call start 0 start -q --command 'cat -' $WORKSPACE
-ID=${ID:-$(cat "$OUT/start")}
-ME=${ME-$ID}
-call list 0 list --json
-call ls 0 ls -q
-call show 0 show $ME --json
-call status 0 status $ME
-call agents 0 agents $ME --json
-call capture 0 capture $ME --agent 00
-call env 0 env $ME
-call path 0 path $ME
-call logs 1 logs $ME 00
-call attach 1 attach $ME
-call send 0 send ${ME:+--session $ME} 00 hello
-call messages 0 messages $ME --json
-call deliver 0 deliver $ME
-call restart 0 restart-agent $ME 00 -q
-call planning 0 session transition -q $ID planning
-call record 0 record -q $ID command_executed --data '{"command": "make"}'
-call progress 0 progress $ME --json
-call events 0 events $ME --json
-call pause 0 pause $ME -q
-call unpause 0 unpause $ME -q
-call wait 0 wait $ME -q --until active
-call checkpoint 0 checkpoint save $ME -q
-call retry 0 retry $ME -q
-CHILD=$(cat "$OUT/retry")
-call child 0 session transition -q "$CHILD" planning
-call complete 0 complete -q "$CHILD"
-call rm 0 rm -q "$CHILD"
-call again 0 retry $ME -q
-CHILD=$(cat "$OUT/again")
-call fail 0 fail -q "$CHILD"
-call clean 0 clean --dry-run -q
-call adopt 0 adopt mas-old --isolated -q
-OLD=$(cat "$OUT/adopt")
-call ended 0 stop --force -q "$OLD"
-call resume 0 resume -q "$OLD"
-call remove 0 rm --force -q "$OLD"
-call doctor 0 doctor --json
-call migrate 0 migrate --dry-run --json
-call serve 1 serve --status
-call token 0 token
-call stop 0 stop --force -q $ME
+CALLS = """
+version 0 version
+completion 0 completion bash
+templates 0 templates list -q
+init 0 init --json
+start 0 start -q --agent reader $WORKSPACE
+list 0 list --json
+ls 0 ls -q
+show 0 show $ME --json
+status 0 status $ME
+agents 0 agents $ME --json
+capture 0 capture $ME --agent 00
+env 0 env $ME
+path 0 path $ME
+logs 1 logs $ME 00
+attach 1 attach $ME
+send 0 send --session $ID 00 hello
+messages 0 messages $ME --json
+deliver 0 deliver $ME
+restart 0 restart-agent $ME 00 -q
+planning 0 session transition -q $ID planning
+record 0 record -q $ID command_executed --data {"command":"make"}
+progress 0 progress $ME --json
+events 0 events $ME --json
+pause 0 pause $ME -q
+unpause 0 unpause $ME -q
+wait 0 wait $ME -q --until active
+checkpoint 0 checkpoint save $ME -q
+retry 0 retry $ME -q
+child 0 session transition -q $retry planning
+complete 0 complete -q $retry
+rm 0 rm -q $retry
+again 0 retry $ME -q
+fail 0 fail -q $again
+clean 0 clean --dry-run -q
+adopt 0 adopt mas-old --isolated -q
+ended 0 stop --force -q $adopt
+resume 0 resume -q $adopt
+remove 0 rm --force -q $adopt
+doctor 0 doctor --json
+migrate 0 migrate --dry-run --json
+serve 1 serve --status
+token 0 token
+stop 0 stop --force -q $ME
 """
+"""A line a call: its name, its exit code, its words; ``$name`` is what the call of that name printed."""
+
+SCRIPT = """
+import os, sys
+sys.path.insert(0, os.environ["TESTS"])
+import test_cli_matrix
+test_cli_matrix.call_all(sys.argv[1])
+"""
+
+
+def call_all(out: str) -> None:
+    """Make the calls one after another, in this process and place, and keep what each said in a directory."""
+    known = {name: os.environ.get(name, "") for name in ("ID", "ME", "WORKSPACE")}
+    for line in CALLS.split("\n")[1:-1]:
+        name, code, *words = line.split()
+        given = [part for word in words for part in (known[word[1:]].split() if word.startswith("$") else [word])]
+        done = mas(*given)
+        known[name] = done.out.strip()
+        if name == "start":
+            known |= {"ID": known["ID"] or known[name]}
+            known |= {"ME": known["ME"] if "ME" in os.environ else known["ID"]}
+        Path(out, name).write_text(done.out)
+        if done.code != int(code):
+            with Path(out, "wrong").open("a") as wrong:
+                wrong.write(f"{name} ended with {done.code}, not {code}: {done.err}")
+        Path(out, f"{name}.err").write_text(done.err)  # the last: then all of this call is there
 
 
 @dataclass(frozen=True)
@@ -98,7 +112,7 @@ class Called:
 
 
 def test_no_verb_is_left_out() -> None:
-    called = set(re.findall(r"^call \w+ \d (\S+)", SCRIPT, re.MULTILINE))
+    called = {line.split()[2] for line in CALLS.strip().splitlines()}
     assert called == {*verbs.ALL, *verbs.ALIASES}
 
 
@@ -107,6 +121,8 @@ def project(root: Root, tmux_socket: Path) -> Path:
     """A project with a team of one, on a server that runs something else, and a team of an earlier program."""
     root.path.mkdir()
     ok("init", "--template", "solo", "--name", "shop", cwd=root.path)
+    profile = f"[profile.reader]\ncommand = '''{READER}'''\nready = '^>'\n"
+    (root.path / "profiles.toml").write_text(profile)
     roots.tmux(tmux_socket, "-f", os.devnull, "new-session", "-d", "-s", "mine", "cat")
     projects.old_team(tmux_socket, "mas-old", window="main", panes=1)
     return root.path
@@ -117,11 +133,10 @@ def begin(project: Path, mode: str) -> str:
     return ok("start", f"--{mode}", "-q", *AGENT, cwd=project).out.strip()
 
 
-def script(out: Path, project: Path, variables: dict[str, str]) -> str:
-    program = " ".join(map(shlex.quote, PROGRAM))
-    given = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-    begun = f'OUT={shlex.quote(str(out))}\nmas() {{ {program} "$@"; }}\ncd {shlex.quote(str(project))}\n{given}'
-    return begun + SCRIPT
+def argv(out: Path, variables: Mapping[str, str]) -> list[str]:
+    """The process that makes the calls, with these variables besides those of the place it is started in."""
+    given = {"TESTS": str(Path(__file__).parent), **variables}
+    return ["env", *(f"{name}={value}" for name, value in given.items()), sys.executable, "-P", "-c", SCRIPT, str(out)]
 
 
 @pytest.mark.parametrize("place", ["outside", "ours", "foreign"])
@@ -142,12 +157,12 @@ def test_every_verb_works_in_both_modes_from_everywhere(
         variables |= {"ID": mine, "ME": ""}
     out = tmp_path / "out"
     out.mkdir()
-    (tmp_path / "script").write_text(script(out, project, variables))
     if place == "outside":
-        subprocess.run(["sh", tmp_path / "script"], check=True, timeout=200)
+        subprocess.run(argv(out, variables), cwd=project, check=True, timeout=60)
     else:
-        roots.tmux(tmux_socket, "new-window", "-d", "-t", f"={session}:", "sh", str(tmp_path / "script"))
-        wait_until((out / "stop").exists, timeout=200)
+        words = ("-t", f"={session}:", "-c", str(project), *argv(out, variables))
+        roots.tmux(tmux_socket, "new-window", "-d", *words)
+        wait_until((out / "stop.err").exists, timeout=60)
     called = Called(out, mine or (out / "start").read_text().strip())
     wait_until(lambda: status(project, called.mine) == "stopped", timeout=30)
     assert not (out / "wrong").exists(), called["wrong"]
