@@ -20,7 +20,7 @@ from mas.filestore import FileStorage
 from mas.lifecycle import SessionPhase, SessionStatus
 from mas.lines import Line
 from mas.observers import Dispatcher, Observer
-from mas.paths import SessionPaths, absolute, check_session_id
+from mas.paths import SessionPaths, absolute, check_new_id
 from mas.progress import fold_progress
 from mas.projections import Projections
 from mas.record import Document
@@ -93,7 +93,7 @@ class SessionManager:
     ) -> Document:
         """The first record of a session that is not yet stored. Raises RefusedError for a value it may not have."""
         return drafts.first_record(
-            session_id=check_session_id(session_id) if session_id is not None else self.make_id(),
+            session_id=check_new_id(session_id) if session_id is not None else self.make_id(),
             feature_request=feature_request or "",
             configuration=configuration,
             config=config,

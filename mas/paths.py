@@ -15,11 +15,12 @@ ROOT_VARIABLES = ("MAS_ROOT", "MAS_WORKSPACE_ROOT", "MAS_PROJECT_ROOT", "PROJECT
 """Variables that may name the root, the first set one wins (the earlier programs used each of them)."""
 
 _CANONICAL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_RANDOM_ID = re.compile(r".{14}4.{4}[89ab].*")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 
 
 def is_session_id(text: str) -> bool:
-    """Whether text is a UUID in its canonical lower-case form, the only form mas creates."""
+    """Whether text is a UUID in its canonical lower-case form."""
     return _CANONICAL_ID.fullmatch(text) is not None
 
 
@@ -29,6 +30,15 @@ def check_session_id(text: object) -> str:
         return text
     msg = f"not a session id: {shorten(text)}"
     raise InvalidIdError(msg, hint="an id is a lower-case UUID; `mas list` shows them")
+
+
+def check_new_id(text: object) -> str:
+    """Like check_session_id, but takes only what a new session may be called: a UUID of version 4."""
+    session_id = check_session_id(text)
+    if not _RANDOM_ID.fullmatch(session_id):
+        msg = f"{shorten(session_id)} is no UUID of version 4"
+        raise InvalidIdError(msg, hint="leave the id out and one is drawn, or take one of `uuidgen`")
+    return session_id
 
 
 def check_stored_id(text: object) -> str:

@@ -28,7 +28,7 @@ from mas import (
 from mas.clock import new_id
 from mas.config import SessionConfig
 from mas.errors import CapacityError, ExistsError, NotFoundError, RefusedError
-from mas.paths import Root, SessionPaths, check_session_id
+from mas.paths import Root, SessionPaths, check_new_id
 from mas.record import Document, runtime_of
 from mas.team import Agent, Team
 from mas.teamfile import own_config
@@ -183,7 +183,7 @@ def ids_in(root: Root) -> Iterator[str]:
 
 def given_id(mas: "Mas", wanted: str, seen: tmux.Seen) -> str:
     """The id, where it can be that of a new session; raises ExistsError, InvalidIdError."""
-    if mas.storage.has(check_session_id(wanted)):
+    if mas.storage.has(check_new_id(wanted)):
         raise taken(wanted)
     if mas.ours(seen, wanted):
         msg = f"a team of {wanted} runs already, without a session"

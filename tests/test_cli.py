@@ -98,6 +98,7 @@ WRONG = [
     (("session",), 2, "mas: missing command; `mas session --help` shows how"),
     (("session", "creat"), 2, "mas: no such command 'creat'. Did you mean 'create'?; `mas session --help` shows how"),
     (("session", "create", "--id", "../x"), 1, "mas: not a session id: '../x'; an id is a lower-case UUID"),
+    (("session", "create", "--id", ID.replace("-4", "-1", 1)), 1, f"mas: '{ID.replace('-4', '-1', 1)}' is no UUID of"),
     (("session", "create", "--id", ID.upper()), 1, f"mas: not a session id: '{ID.upper()}'; an id is a lower-case"),
     (("session", "create", "--max-iterations", "0"), 1, "mas: configuration.max_iterations is 0, expected a whole"),
     (("session", "update", ID), 2, "mas: changes are needed, as KEY=VALUE or with --data; `mas session update --help`"),

@@ -6,7 +6,16 @@ import pytest
 
 from mas import paths
 from mas.errors import InvalidIdError, NotFoundError
-from mas.paths import Root, absolute, check_session_id, check_stored_id, is_session_id, is_stored_id, resolve_root
+from mas.paths import (
+    Root,
+    absolute,
+    check_new_id,
+    check_session_id,
+    check_stored_id,
+    is_session_id,
+    is_stored_id,
+    resolve_root,
+)
 
 ID = "11111111-2222-4333-8444-555555555555"
 
@@ -50,13 +59,25 @@ def test_only_the_canonical_form_is_an_id() -> None:
     assert check_session_id(ID) == ID
     for text in LOOK_ALIKES + ESCAPES:
         assert not is_session_id(text)
-        with pytest.raises(InvalidIdError, match="not a session id"):
-            check_session_id(text)
+        for check in (check_session_id, check_new_id):
+            with pytest.raises(InvalidIdError, match="not a session id"):
+                check(text)
+
+
+@pytest.mark.parametrize(("version", "variant"), [("1", "8"), ("7", "b"), ("0", "a"), ("4", "7"), ("4", "c")])
+def test_a_new_id_is_a_random_one(version: str, variant: str) -> None:
+    """What another kind of UUID names may be read."""
+    assert check_new_id(ID) == ID
+    other = f"0f0f0f0f-1111-{version}222-{variant}333-444444444444"
+    assert check_session_id(other) == other
+    with pytest.raises(InvalidIdError, match=f"'{other}' is no UUID of version 4") as raised:
+        check_new_id(other)
+    assert raised.value.hint == "leave the id out and one is drawn, or take one of `uuidgen`"
 
 
 @pytest.mark.parametrize("value", [None, 3, b"x", Path(ID), ["x"]])
 def test_what_is_no_text_is_no_id(value: object) -> None:
-    for check in (check_session_id, check_stored_id):
+    for check in (check_session_id, check_stored_id, check_new_id):
         with pytest.raises(InvalidIdError):
             check(value)
 

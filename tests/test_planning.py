@@ -31,6 +31,7 @@ def test_a_plan_touches_nothing(mas: Mas, tmux_socket: Path) -> None:
     [
         ({"session_id": "not-an-id"}, NotFoundError),
         ({"session_id": GIVEN.upper().replace("0F", "AB")}, NotFoundError),
+        ({"session_id": GIVEN.replace("-4", "-1", 1)}, NotFoundError),
         ({"template": "none"}, NotFoundError),
         ({"agent": "none", "command": None}, NotFoundError),
         ({"command": "no-such-program --at-all"}, MissingProgramError),
