@@ -2,13 +2,13 @@
 
 The default template, with a waiting program for every agent. The others are a bash script that does the same with
 ``cp -r`` and a tmux call for every window, split, layout, title and tag, and ``tmuxp load -d``, which only makes the
-windows and panes. mas is measured with few sessions on record and with ten thousand. The ways take turns, and medians
-are compared; nothing is removed between rounds, because ext4 makes files more slowly for some seconds after that.
+windows and panes. mas is measured with few sessions on record and with ten thousand. A tmuxp that is not there is
+installed from PyPI into an environment that is thrown away. Nothing is removed between rounds, because ext4 makes files
+more slowly for some seconds after that.
 
-    python benchmarks/start.py [--rounds N] [--sessions N] [--tmuxp PATH]
+    python benchmarks/start.py [--rounds N] [--check] [--sessions N] [--tmuxp PATH]
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -20,15 +20,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mas.clock import new_id, utc_now
-from mas.filestore import FileStorage
-from mas.manager import SessionManager
+from filling import stopped_teams
+from ratios import Report, arguments, environment
+
 from mas.paths import Root, shipped
-from mas.projections import Projections
 from mas.team import Team
 from mas.workspace import find_template
 
 FEW = 10
+FEW_ON_RECORD, MANY_ON_RECORD, BY_HAND, TMUXP = "mas", "mas, many on record", "bash", "tmuxp load -d"
 AGENT = "cat"
 MAS = Path(sys.executable).with_name("mas")
 
@@ -58,18 +58,17 @@ while read -r window agents; do
         if [ $first = yes ]; then
             mux new-session -d -s "$name" -n "$window" -x 240 -y 80 "${words[@]}"
             mux set-option -t "$name" @mas_session "$id"
-            mux set-option -t "$name" @mas_root "$root"
             first=no
         elif [ $count = 0 ]; then
             mux new-window -t "$name" -n "$window" "${words[@]}"
         else
             mux split-window -t "$name:$window" "${words[@]}"
-            mux select-layout -t "$name:$window" tiled
         fi
         mux select-pane -t "$name:$window.$count" -T "Agent $agent"
         mux set-option -p -t "$name:$window.$count" @mas_agent "$agent"
         count=$((count + 1))
     done
+    mux select-layout -t "$name:$window" tiled
 done <<<"$units"
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 printf '%s\n' "SESSION_ID=$id" "TMUX_SESSION=$name" "STATUS=active" "CREATED_AT=$now" "UNIT_DIR=$dir/unit" \
@@ -78,41 +77,25 @@ printf '{"session_id":"%s","status":"initializing","created_at":"%s"}\n' "$id" "
     >>"$dir/events.jsonl"
 printf '{"sessionId":"%s","tmuxSession":"%s","status":"active"}\n' "$id" "$name" >>"$root/sessions/.index"
 """
-"""The same by hand: 58 calls of tmux for 13 agents. It checks nothing and makes nothing durable."""
+"""The same by hand: 44 calls of tmux for 13 agents. It checks nothing and makes nothing durable."""
 
 
 class Bench:
     """A directory, a tmux server, and the ways to a team."""
 
-    def __init__(self, place: Path, tmuxp: str | None, sessions: int) -> None:
+    def __init__(self, place: Path, tmuxp: str, sessions: int) -> None:
         self.place = place
         self.socket = place / "tmux"
-        self.environ = {**os.environ, "MAS_TMUX_SOCKET": str(self.socket), "AGENT": AGENT}
-        self.environ.pop("TMUX", None)
+        self.environ = environment(MAS_TMUX_SOCKET=str(self.socket), AGENT=AGENT)
         self.template = shipped("templates") / "default"
         self.team = find_template("default", Root(place)).team
         self.ways: dict[str, Sequence[str]] = {
-            "mas": self.ours(self.root("few", FEW)),
-            f"mas, {sessions:,} on record": self.ours(self.root("many", sessions)),
-            "bash": self.by_hand(place / "bash"),
+            FEW_ON_RECORD: self.ours(stopped_teams(place / "few", FEW, self.team.ids)),
+            MANY_ON_RECORD: self.ours(stopped_teams(place / "many", sessions, self.team.ids)),
+            BY_HAND: self.by_hand(place / "bash"),
+            TMUXP: (tmuxp, "load", "-d", "-y", "-S", str(self.socket), str(self.workspace())),
         }
-        if tmuxp:
-            self.ways["tmuxp load -d"] = (tmuxp, "load", "-d", "-y", "-S", str(self.socket), str(self.workspace()))
         self.tmux("-f", os.devnull, "new-session", "-d", "-s", "keep", AGENT)
-
-    def root(self, name: str, count: int) -> Root:
-        """A root with so many sessions on record."""
-        root = Root(self.place / name)
-        storage = FileStorage(root)
-        manager = SessionManager(self.place, storage=storage)
-        draft = manager.draft("a request")
-        runtime = {"mode": "isolated", "wanted": "down", "observed": "down", "agents": list(self.team.ids)}
-        for _ in range(count):
-            session_id = new_id()
-            document = {"session_id": session_id, "runtime": {**runtime, "tmux_name": f"mas-{session_id[:8]}"}}
-            storage.create({**draft, **document}, utc_now())
-        Projections(storage).rebuild()
-        return root
 
     def ours(self, root: Root) -> Sequence[str]:
         """The command line of mas."""
@@ -164,25 +147,46 @@ def units(team: Team) -> str:
     return "\n".join(" ".join([unit.name, *(agent.id for agent in unit.agents)]) for unit in team.units)
 
 
-def report(medians: Mapping[str, float]) -> None:
-    """One table: each way, and how mas compares with it."""
-    for name, median in medians.items():
-        print(f"{name:28} {median:8.1f} ms   mas takes {medians['mas'] / median:5.2f} x")
+def find_tmuxp(given: str | None, place: Path) -> str:
+    """A tmuxp to compare with: the one given, the one on PATH, else one that is thrown away afterwards."""
+    found = given or shutil.which("tmuxp")
+    if found:
+        return found
+    print("installing tmuxp into a temporary environment", flush=True)
+    program = place / "tmuxp" / "bin" / "tmuxp"
+    words = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "tmuxp"]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", place / "tmuxp"], check=True)
+        subprocess.run([program.with_name("python"), *words], check=True, env=environment())
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"tmuxp could not be installed ({error}); install one and give its place: --tmuxp PATH")
+    return str(program)
+
+
+def judge(report: Report, medians: Mapping[str, float], sessions: int) -> None:
+    """The figures, and what mas takes against the others."""
+    report.table("a team of 13 in 4 windows", medians)
+    few, many = medians[FEW_ON_RECORD], medians[MANY_ON_RECORD]
+    report.ratio("mas start to tmuxp load -d", few / medians[TMUXP], most=0.30)
+    report.ratio("mas start to a bash script", few / medians[BY_HAND], most=1.3)
+    report.ratio(f"mas start with {sessions:,} on record to {FEW}", many / few, most=1.15)
 
 
 def main() -> None:
     """Measure, and print the medians beside the ratios."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--sessions", type=int, default=10_000)
-    parser.add_argument("--tmuxp", default=shutil.which("tmuxp"), help="a tmuxp to compare with")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mas-start-", ignore_cleanup_errors=True) as place:
-        bench = Bench(Path(place), options.tmuxp, options.sessions)
+    parser = arguments(__doc__ or "", 15)
+    parser.add_argument("--sessions", type=int, default=10_000, help="on record at most (default: %(default)s)")
+    parser.add_argument("--tmuxp", help="a tmuxp to compare with")
+    given = parser.parse_args()
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="mas-start-", ignore_cleanup_errors=True) as directory:
+        place = Path(directory)
+        bench = Bench(place, find_tmuxp(given.tmuxp, place), given.sessions)
         try:
-            report(bench.measure(options.rounds))
+            judge(report, bench.measure(given.rounds), given.sessions)
         finally:
             bench.tmux("kill-server")
+    report.end(check=given.check)
 
 
 if __name__ == "__main__":
