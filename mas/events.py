@@ -12,7 +12,7 @@ from typing import Any
 from mas.config import SessionConfig
 from mas.errors import RefusedError, shorten
 from mas.iteration import IterationChanges
-from mas.lifecycle import RUNNING, SessionStatus, parse_status
+from mas.lifecycle import RUNNING, SessionStatus, parse_status, plain_word
 from mas.values import check_count, check_flag, check_json, check_text, wrong
 
 
@@ -218,10 +218,11 @@ def type_of(event: SessionEvent) -> str:
 
 
 def from_data(word: str, data: Mapping[str, Any]) -> SessionEvent:
-    """The event of a log's word and data.
+    """The event of a word, however it is spelled, and its data.
 
     Raises RefusedError for an unknown word, an unknown or missing field, or a wrong value.
     """
+    word = word if word in TYPES else plain_word(word)
     if word not in TYPES:
         msg = f"unknown event {shorten(word)}"
         raise RefusedError(msg, hint=f"one of: {', '.join(TYPES)}")

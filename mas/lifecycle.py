@@ -7,6 +7,7 @@ The nine words are the leaves of a statechart whose five states are ``Coarse``: 
 coarse table holds for every change; ``transition_state`` additionally holds the fine one.
 """
 
+import re
 from enum import StrEnum
 
 from mas.errors import RefusedError, shorten
@@ -92,21 +93,27 @@ COARSE_TRANSITIONS: dict[Coarse, tuple[Coarse, ...]] = {
 """The coarse table: what no event may break."""
 
 TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STATUSES, _PHASES = frozenset(SessionStatus), frozenset(SessionPhase)
 RUNNING = frozenset(status for status, coarse in COARSE.items() if coarse is Coarse.RUNNING)
 
 
+def plain_word(text: str) -> str:
+    """A word as we write it: ``IterationStarted``, ``iteration-started`` and ``ITERATION_STARTED`` mean the same."""
+    return _HUMP.sub("_", text).replace("-", "_").lower()
+
+
 def parse_status(value: object) -> SessionStatus:
-    """The status of that word; raises RefusedError for anything else."""
-    if isinstance(value, str) and value in _STATUSES:
-        return SessionStatus(value)
+    """The status of that word, however it is spelled; raises RefusedError for anything else."""
+    if isinstance(value, str) and plain_word(value) in _STATUSES:
+        return SessionStatus(plain_word(value))
     raise _unknown_word("status", value, SessionStatus)
 
 
 def parse_phase(value: object) -> SessionPhase:
-    """The phase of that word; raises RefusedError for anything else."""
-    if isinstance(value, str) and value in _PHASES:
-        return SessionPhase(value)
+    """The phase of that word, however it is spelled; raises RefusedError for anything else."""
+    if isinstance(value, str) and plain_word(value) in _PHASES:
+        return SessionPhase(plain_word(value))
     raise _unknown_word("phase", value, SessionPhase)
 
 

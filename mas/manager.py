@@ -236,10 +236,10 @@ class SessionManager:
         return self.change(session_id, lambda document, now: guard.update(document, updates, now, extra))
 
     def _completing(self, session_id: str, wanted: object) -> Mapping[str, Any]:
-        if wanted != SessionStatus.COMPLETED:
+        if not isinstance(wanted, str) or lifecycle.plain_word(wanted) != SessionStatus.COMPLETED:
             return {}
         document = self.storage.read(session_id).document
-        if document["status"] == wanted:
+        if document["status"] == SessionStatus.COMPLETED:
             return {}
         return worksite.asked(document, guard.transition_event(document, SessionStatus.COMPLETED))[1]
 

@@ -100,7 +100,7 @@ WRONG = [
     (("session", "create", "--id", "../x"), 1, "mas: not a session id: '../x'; an id is a lower-case UUID"),
     (("session", "create", "--id", ID.replace("-4", "-1", 1)), 1, f"mas: '{ID.replace('-4', '-1', 1)}' is no UUID of"),
     (("session", "create", "--id", ID.upper()), 1, f"mas: not a session id: '{ID.upper()}'; an id is a lower-case"),
-    (("session", "create", "--max-iterations", "0"), 1, "mas: configuration.max_iterations is 0, expected a whole"),
+    (("session", "create", "--max-iterations", "0"), 1, "mas: max_iterations is 0, expected a whole"),
     (("session", "update", ID), 2, "mas: changes are needed, as KEY=VALUE or with --data; `mas session update --help`"),
     (("session", "update", ID, "novalue"), 2, "mas: 'novalue' is no KEY=VALUE; for example: statistics.total_tasks=7"),
     (("session", "update", ID, "--data", "{"), 1, "mas: --data is no JSON: "),

@@ -104,6 +104,11 @@ def test_what_an_event_cannot_mean_is_refused(word: str, data: dict[str, Any]) -
         events.from_data(word, data)
 
 
+@pytest.mark.parametrize("word", ["IterationStarted", "iteration-started", "ITERATION_STARTED", "iteration_started"])
+def test_an_event_may_be_spelled_as_the_documents_spell_it(word: str) -> None:
+    assert events.from_data(word, {"number": 1}) == events.IterationStarted(1)
+
+
 def test_changes_are_changes() -> None:
     with pytest.raises(RefusedError, match="changes is"):
         IterationCompleted({})  # type: ignore[arg-type]

@@ -87,6 +87,12 @@ def test_every_status_has_its_coarse_state() -> None:
     assert {"completed", "failed"} == TERMINAL
 
 
+@pytest.mark.parametrize("text", ["generating-tasks", "GeneratingTasks", "GENERATING_TASKS", "Generating-Tasks"])
+def test_a_word_may_be_spelled_as_others_spell_it(text: str) -> None:
+    assert parse_status(text) is parse_status("generating_tasks")
+    assert parse_phase("GenerateTasks") is SessionPhase.GENERATE_TASKS
+
+
 def test_members_equal_their_text() -> None:
     words = {"planning": 1, "cleanup": 2}
     assert (words[SessionStatus.PLANNING], words[SessionPhase.CLEANUP]) == (1, 2)
@@ -99,7 +105,7 @@ def test_words_become_members() -> None:
     assert parse_phase("plan") is SessionPhase.PLAN
 
 
-@pytest.mark.parametrize("value", ["Planning", "", "x", 3, None, [], object()])
+@pytest.mark.parametrize("value", ["Plannin", "", "x", 3, None, [], object()])
 def test_other_words_are_refused_with_the_choice(value: object) -> None:
     with pytest.raises(RefusedError) as refused:
         parse_status(value)

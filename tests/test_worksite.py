@@ -293,9 +293,9 @@ def test_completion_fast_forwards_the_branch_it_began_from(repo: Path, manager: 
 COMPLETIONS: dict[str, Any] = {
     "complete_session": lambda manager, one: manager.complete_session(one),
     "record_event": lambda manager, one: manager.record_event(one, Completed()),
-    "transition_state": lambda manager, one: manager.transition_state(one, "completed"),
+    "transition_state": lambda manager, one: manager.transition_state(one, "Completed"),
     "update_session": lambda manager, one: manager.update_session(
-        one, {"status": "completed", "current_phase": "plan"}
+        one, {"status": "COMPLETED", "current_phase": "plan"}
     ),
 }
 

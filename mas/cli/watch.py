@@ -8,6 +8,7 @@ from mas import details, following, render
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of, seconds
 from mas.errors import UsageError, shorten
+from mas.lifecycle import plain_word
 from mas.lines import Line
 
 
@@ -49,6 +50,7 @@ def wait(
 ) -> int:
     """Wait until a session is, or meanwhile was, what a word says. Exit code 124 where the time was up first."""
     call = call_of(context)
+    until = plain_word(until)
     if until not in following.WORDS:
         raise UsageError(f"--until is {shorten(until)}", hint=f"one of: {', '.join(following.WORDS)}")
     limit = None if timeout is None else seconds(timeout, "--timeout")

@@ -31,7 +31,7 @@ def record(  # noqa: PLR0913  one argument an option
     fields = json_table(data, "--data") if data is not None else {}
     if number is not None:
         fields = {**fields, "number": number}
-    happened = events.from_data(event.replace("-", "_"), fields)
+    happened = events.from_data(event, fields)
     return _record(call, name, happened, as_json=as_json, quiet=quiet)
 
 

@@ -85,7 +85,7 @@ async def record(request: Request, session: Name, body: EventRequest) -> Json:
     """Record an event, as ``mas record`` does; 409 where it cannot happen now. The answer is the record after it."""
     at = here(request)
     with as_input():
-        happened = vocabulary.from_data(body.type.replace("-", "_"), body.data)
+        happened = vocabulary.from_data(body.type, body.data)
     return await _changed(at, session, lambda session_id: at.mas.manager.record_event(session_id, happened), 201)
 
 
