@@ -13,8 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 import pytest
+
+from mas import engines, environment, mailbox, notes, originals, projections, settings
+from mas.api import access, presence
+from mas.paths import Root, SessionPaths
 
 REPOSITORY = Path(__file__).parent.parent
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
@@ -160,3 +165,25 @@ def test_the_page_of_variables_names_exactly_those_that_are_used() -> None:
     page = (REPOSITORY / "docs" / "environment.md").read_text("utf-8")
     told = set(re.findall(r"`([A-Z][A-Z0-9_]*[A-Z])(?:=\w+)?`", page))
     assert {name for name in told ^ used if not name.startswith("GIT_")} == set()
+
+
+# --- files: the page of them, and the source ---
+
+
+def files_by_name() -> set[str]:
+    """What mas calls the files and directories below a root."""
+    root, session = Root(Path("root")), SessionPaths(Path("session"))
+    places = [getattr(one, name) for one in (root, session) for name, kind in vars(type(one)).items() if is_path(kind)]
+    others = {originals.PLACE, originals.LIST, originals.INDEX, engines.DIFFERENCES, environment.PROGRAMS}
+    parts = {notes.FILE, settings.FILE, presence.DIRECTORY, presence.LOG, presence.KEYS, access.NAME}
+    return {place.name for place in places} | others | parts | {mailbox.LOG, mailbox.OPEN, mailbox.TEXTS}
+
+
+def is_path(kind: object) -> bool:
+    return isinstance(kind, property) and get_type_hints(kind.fget)["return"] is Path
+
+
+def test_the_page_of_files_names_each_of_them_and_what_is_in_them() -> None:
+    page = (REPOSITORY / "docs" / "formats.md").read_text("utf-8")
+    keys = {*projections.SHELL_KEYS, *re.findall("^[A-Z_]+", settings.Settings(*"abcdef").to_text(), re.MULTILINE)}
+    assert {name for name in files_by_name() | keys if not re.search(rf"(?<![\w.]){re.escape(name)}\b", page)} == set()
