@@ -7,10 +7,13 @@ block runs after the ones above it on the page.
 
 import ast
 import importlib.util
+import itertools
 import os
 import re
 import subprocess
 import sys
+import tomllib
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import get_type_hints
@@ -187,3 +190,29 @@ def test_the_page_of_files_names_each_of_them_and_what_is_in_them() -> None:
     page = (REPOSITORY / "docs" / "formats.md").read_text("utf-8")
     keys = {*projections.SHELL_KEYS, *re.findall("^[A-Z_]+", settings.Settings(*"abcdef").to_text(), re.MULTILINE)}
     assert {name for name in files_by_name() | keys if not re.search(rf"(?<![\w.]){re.escape(name)}\b", page)} == set()
+
+
+# --- modules: the table of them, and the package ---
+
+
+def rows_of_modules() -> list[list[str]]:
+    """The modules of each row of the table, from the highest layer down."""
+    table = re.findall(r"^\| [^|]+ \| (`[^|]+) \|", (REPOSITORY / "ARCHITECTURE.md").read_text("utf-8"), re.MULTILINE)
+    return [re.findall(r"`(\w+)/?`", row) for row in table]
+
+
+def test_the_table_of_modules_names_each_of_them_once() -> None:
+    package = REPOSITORY / "mas"
+    modules = {path.stem for path in package.glob("*.py")} | {
+        path.parent.name for path in package.glob("*/__init__.py")
+    }
+    named = Counter(name for row in rows_of_modules() for name in row)
+    assert named == Counter(modules - {"__init__", "__main__"})
+
+
+def test_the_table_of_modules_has_the_order_that_the_linter_holds() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    height = {name: place for place, layer in enumerate(layers) for name in re.findall(r"\w+", layer)}
+    rows = [[height[name] for name in row] for row in rows_of_modules()]
+    assert [(above, below) for above, below in itertools.pairwise(rows) if max(above) > min(below)] == []
