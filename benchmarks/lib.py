@@ -1,18 +1,19 @@
 """What the bash library costs, as ratios to a bash that does nothing, started in the same run.
 
 Sourcing a file of it, and reading a session's state once it is sourced; a bash that asks the program instead is shown
-beside. The ways take turns, so that whatever else the machine does falls on all of them, and the medians are compared.
+beside. How many processes a read starts is told by the kernel's last process number, read by the shell before and
+after; the least of several times is that of the read alone, whatever else the machine starts.
 
-    python benchmarks/lib.py [ROUNDS]
+    python benchmarks/lib.py [--rounds N] [--check]
 """
 
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from ratios import Report, arguments, interleaved
 
 from mas.index import Index
 from mas.paths import Root
@@ -23,6 +24,18 @@ PROGRAM = Path(sys.executable).with_name("mas")
 NOTHING = "bash --norc -c :"
 ID = "1234abcd-0000-4000-8000-000000000001"
 ROWS = 1000
+SESSION = f"source '{LIB}/session.sh'"
+READS = {
+    "load_session_metadata": f"load_session_metadata {ID}",
+    "get_session_unit_dir, by id": f"get_session_unit_dir {ID}",
+    f"get_session_unit_dir, by tmux name among {ROWS:,}": f"get_session_unit_dir mas-{ID[:8]}",
+}
+COUNTED = """
+read -r _ _ _ _ __before </proc/loadavg
+%s >/dev/null
+read -r _ _ _ _ __after </proc/loadavg
+echo $((__after - __before))
+"""
 
 
 def make_root(directory: Path) -> Root:
@@ -42,40 +55,54 @@ def make_root(directory: Path) -> Root:
     return root
 
 
-def ways() -> dict[str, str]:
+def scripts() -> dict[str, str]:
     """The scripts that are compared."""
-    session = f"source '{LIB}/session.sh'"
     return {
         NOTHING: ":",
         "source tmux.sh": f"source '{LIB}/tmux.sh'",
-        "source session.sh": session,
-        "source session.sh twice": f"{session}; {session}",
+        "source session.sh": SESSION,
+        "source session.sh twice": f"{SESSION}; {SESSION}",
         "source message.sh (all of it)": f"source '{LIB}/message.sh'",
-        "load_session_metadata": f"{session}; load_session_metadata {ID}",
-        f"get_session_unit_dir, by tmux name among {ROWS}": f"{session}; get_session_unit_dir mas-{ID[:8]}",
+        **{name: f"{SESSION}; {script}" for name, script in READS.items()},
         "mas path, a program": f"'{PROGRAM}' path {ID}",
     }
 
 
-def measure(scripts: Mapping[str, str], rounds: int, root: Root) -> dict[str, float]:
-    """Median milliseconds of each way."""
-    spent: dict[str, list[float]] = {name: [] for name in scripts}
-    for _ in range(rounds):
-        for name, script in scripts.items():
-            start = time.perf_counter()
-            words = ["bash", "--norc", "-c", script]
-            subprocess.run(words, check=True, env={"MAS_ROOT": str(root.path)}, stdout=subprocess.DEVNULL)
-            spent[name].append((time.perf_counter() - start) * 1000)
-    return {name: statistics.median(times) for name, times in spent.items()}
+def bash(script: str, root: Root) -> str:
+    """What a script prints."""
+    words = ["bash", "--norc", "-c", script]
+    return subprocess.run(words, check=True, env={"MAS_ROOT": str(root.path)}, stdout=subprocess.PIPE, text=True).stdout
+
+
+def judge(report: Report, medians: Mapping[str, float]) -> None:
+    """Each way against a bash that does nothing."""
+    report.table("a whole bash", medians)
+    for name, median in medians.items():
+        most = 4 if name == "source session.sh" else None
+        report.ratio(f"{name} to {NOTHING}", median / medians[NOTHING], most=most)
+
+
+def started(script: str, root: Root, rounds: int) -> int:
+    """How many processes a read starts, once the library is sourced."""
+    return min(int(bash(f"{SESSION}; {COUNTED % script}", root)) for _ in range(rounds))
 
 
 def main() -> None:
-    """Print each way beside its ratio to doing nothing."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    """Measure, and print each way beside its ratio to doing nothing."""
+    given = arguments(__doc__ or "", 30).parse_args()
+    report = Report()
     with tempfile.TemporaryDirectory(prefix="mas-lib-") as directory:
-        medians = measure(ways(), rounds, make_root(Path(directory)))
-    for name, median in medians.items():
-        print(f"  {name:50} {median:8.2f} ms  {median / medians[NOTHING]:6.2f} x")
+        root = make_root(Path(directory))
+        ways: dict[str, Callable[[], str]] = {
+            name: lambda script=script: bash(script, root)  # type: ignore[misc]
+            for name, script in scripts().items()
+        }
+        judge(report, interleaved(ways, given.rounds))
+        if started("x=$(:)", root, given.rounds) != 1:
+            sys.exit("processes cannot be counted here")
+        for name, script in READS.items():
+            report.ratio(f"processes that {name} starts", started(script, root, given.rounds), most=0)
+    report.end(check=given.check)
 
 
 if __name__ == "__main__":
