@@ -2,7 +2,7 @@
 
 In a ``console`` block a line that begins with ``$`` runs in one bash for the whole page; the lines below it, if any,
 are what it prints, with ``…`` for anything. ``# exit 1`` behind a command is the exit code it ends with. A ``python``
-block runs after the ones above it on the page.
+block runs after the ones above it on the page. A ``text`` block is a screen: what the commands show on a terminal.
 """
 
 import ast
@@ -10,15 +10,18 @@ import importlib.util
 import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import get_type_hints
 
 import pytest
+from terminal import Terminal, Wait
 
 from mas import engines, environment, mailbox, notes, originals, projections, settings
 from mas.api import access, presence
@@ -101,6 +104,33 @@ def test_the_commands_of_a_guide_do_what_it_shows(page: Path, place: Path) -> No
         assert after.split()[0] == str(code), f"$ {command}\n{output}"
         shown = "\n".join(line.rstrip() for line in output.strip().splitlines())
         assert not lines or pattern(lines).fullmatch(shown), f"$ {command}\n{output}"
+
+
+@pytest.fixture
+def wide(place: Path, tmux_socket: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """A terminal in a project, with a ``claude`` on PATH that says nothing."""
+    (place / ".masrc").touch()
+    claude = place.parent / "claude"
+    claude.write_text("#!/bin/sh\nexec cat\n")
+    claude.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place.parent}:{os.environ['PATH']}")
+    opened = Terminal(tmux_socket.parent, os.environ | {"TERM": "screen-256color"}, wait_until, columns=200)
+    opened.run(f"cd {shlex.quote(str(place))}; :")
+    yield opened
+    opened.close()
+
+
+def alike(text: str, place: Path) -> str:
+    """A screen without what differs from run to run: ids, ages, the place, the width of columns."""
+    ids = re.sub(r"\b[0-9a-f]{8}((-[0-9a-f]{4}){3}-[0-9a-f]{12})?\b", "ID", text.replace(str(place), "/home/me/shop"))
+    return re.sub(r" +", " ", re.sub(r"\b\d+s\b", "1s", ids))
+
+
+@pytest.mark.parametrize("page", with_blocks("text"), ids=lambda page: page.name)
+def test_the_screens_of_a_page_are_those_of_a_terminal(page: Path, place: Path, wide: Terminal) -> None:
+    for command, _, lines in (command for block in blocks(page, "text") for command in commands(block)):
+        shown = "\n".join(wide.run(command))
+        assert alike(shown, place) == alike("\n".join(lines), place)
 
 
 @pytest.mark.parametrize("page", with_blocks("python"), ids=lambda page: page.name)
@@ -216,3 +246,9 @@ def test_the_table_of_modules_has_the_order_that_the_linter_holds() -> None:
     height = {name: place for place, layer in enumerate(layers) for name in re.findall(r"\w+", layer)}
     rows = [[height[name] for name in row] for row in rows_of_modules()]
     assert [(above, below) for above, below in itertools.pairwise(rows) if max(above) > min(below)] == []
+
+
+def test_the_first_page_leads_to_every_guide() -> None:
+    page = PAGES[0].read_text("utf-8")
+    guides = [f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")]
+    assert [guide for guide in guides if f"]({guide})" not in page] == []
