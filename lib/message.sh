@@ -69,12 +69,17 @@ get_unit_manager() { # <unit>
 # --- sending ---
 
 __mas_address() { # [session]: __mas_session becomes the id of a session of ours, or __mas_raw the name of any other one
-    local name=${1:-${SESSION_NAME-}}
+    local name=${1:-${SESSION_NAME-}} code=0
     local -A __mas_values=()
     __mas_session='' __mas_raw=''
-    if [[ -z $name ]] && ! name=$(find_active_session); then
-        print_error 'No active session found'
-        return 1
+    if [[ -z $name ]]; then
+        __mas_active || code=$?
+        name=${__mas_reply-}
+        case $code in
+            0) ;;
+            1) print_error 'No active session found' && return 1 ;;
+            *) print_error 'It is not clear which session is meant' && return 1 ;;
+        esac
     fi
     if session_exists "$name"; then
         __mas_stamp "$name"

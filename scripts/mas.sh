@@ -73,7 +73,7 @@ status() { # [-d]
     for option in "$@"; do
         [[ $option == -d || $option == --detail ]] || refuse "Unknown option: $option"
     done
-    find_active_session >/dev/null || refuse 'No active session found'
+    __mas_active || (($? > 1)) || refuse 'No active session found'
     exec "$later" status "$@"
 }
 

@@ -56,31 +56,35 @@ send() { # <target> <text> [option]...
     __mas_run send "$enter" -- "$target" "$text" >/dev/null || exit 1
 }
 
-listening() { # running where something answers on the server's port, else stopped
-    local port=${MAS_API_PORT:-${MAS_HTTP_PORT:-8765}}
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-        echo running
-    else
-        echo stopped
-    fi
+meant() { # name becomes the active session; 1 where there is none, more where it cannot be told, or could be several
+    local code=0
+    __mas_active || code=$?
+    name=${__mas_reply-}
+    return "$code"
 }
 
 status() { # [--detail | -d]
-    local name state=stopped
-    name=$(find_active_session) || name=none
-    [[ $name == none ]] || state=$(get_session_status "$name") || :
-    printf 'Session: %s\nStatus: %s\nHTTP Server: %s\n' "$name" "$state" "$(listening)"
-    if [[ ${1-} == --detail || ${1-} == -d ]] && [[ $name != none ]]; then
+    local name='' state=stopped code=0
+    meant || code=$?
+    case $code in
+        0) state=$(get_session_status "$name") || : ;;
+        1) name=none ;;
+        *) name=unknown state=unknown ;;
+    esac
+    printf 'Session: %s\nStatus: %s\nHTTP Server: %s\n' "$name" "$state" "$(check_http_server || :)"
+    if [[ ${1-} == --detail || ${1-} == -d ]] && ((code == 0)); then
         get_all_agent_status "$name"
     fi
 }
 
 stop() { # [--force | -f]
-    local name answer=''
-    if ! name=$(find_active_session); then
-        print_warning 'No active session found'
-        return
-    fi
+    local name='' answer='' code=0
+    meant || code=$?
+    case $code in
+        0) ;;
+        1) print_warning 'No active session found' && return ;;
+        *) print_error 'No session was stopped; to stop one: mas stop NAME' && return 1 ;;
+    esac
     if [[ ${1-} != --force && ${1-} != -f ]]; then
         read -r -p "Stop session '$name'? [y/N] " answer || :
         [[ $answer == [yY]* ]] || return 0
@@ -89,13 +93,14 @@ stop() { # [--force | -f]
 }
 
 attach() { # [-w window]
-    local name window=''
+    local name='' window='' code=0
     [[ ${1-} != -w && ${1-} != --window ]] || window=${2-}
-    if ! name=$(find_active_session); then
-        print_error 'No active session found'
-        return 1
-    fi
-    attach_session "$name" "$window" || return 1
+    meant || code=$?
+    case $code in
+        0) attach_session "$name" "$window" || return 1 ;;
+        1) print_error 'No active session found' && return 1 ;;
+        *) print_error 'No session was attached to; to go to one: mas attach NAME' && return 1 ;;
+    esac
 }
 
 list() { # [-u unit]

@@ -1,11 +1,14 @@
 """Scripts that source the library, run by a real bash as its users run theirs."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mas.paths import Root
 
 LIB = Path(__file__).parents[1] / "lib"
 PROGRAM = Path(sys.executable).with_name("mas")
@@ -14,6 +17,13 @@ NOTHING: Mapping[str, str] = {}
 
 READER = r"""sh -c 'printf "\033[?2004h> "; exec cat'"""
 """An agent that says at once that it reads."""
+
+
+def give_readers(root: Root) -> tuple[str, str]:
+    """The words of a start in that root whose agents are such, and known by what they say."""
+    root.path.mkdir(parents=True, exist_ok=True)
+    (root.path / "profiles.toml").write_text(f"[profile.reader]\ncommand = {json.dumps(READER)}\nready = '^>'\n")
+    return "--agent", "reader"
 
 
 @dataclass(frozen=True)

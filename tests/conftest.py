@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,16 +73,37 @@ def root(tmp_path: Path) -> Root:
 
 
 @pytest.fixture
-def tmux_socket(monkeypatch: pytest.MonkeyPatch, wait_until: Wait) -> Iterator[Path]:
+def tmux_socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A tmux socket of its own, in MAS_TMUX_SOCKET; its server is ended, and a process left behind is an error."""
+    with own_tmux() as socket:
+        monkeypatch.setenv("MAS_TMUX_SOCKET", str(socket))
+        yield socket
+
+
+@pytest.fixture(scope="module")
+def shared_socket() -> Iterator[Path]:
+    """The same for all tests of a module, for a team that they only write to and look at."""
+    with own_tmux() as socket, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAS_TMUX_SOCKET", str(socket))
+        yield socket
+
+
+@pytest.fixture(scope="module")
+def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """A root for all tests of a module."""
+    return Root(tmp_path_factory.mktemp("shared") / "a root")
+
+
+@contextmanager
+def own_tmux() -> Iterator[Path]:
+    """A socket for a tmux server; whatever comes to run there is gone at the end, or the test fails."""
     # A socket's path holds about a hundred bytes at most, and tmp_path alone may be longer.
     directory = Path(tempfile.mkdtemp(prefix="mas-", dir="/tmp"))
     socket = directory / "tmux"
-    monkeypatch.setenv("MAS_TMUX_SOCKET", str(socket))
     yield socket
     subprocess.run(["tmux", "-S", socket, "kill-server"], capture_output=True, check=False, timeout=10)
     try:
-        wait_until(lambda: not _carriers(socket), timeout=5, what=lambda: f"left behind: {_carriers(socket)}")
+        wait_for(lambda: not _carriers(socket), timeout=5, what=lambda: f"left behind: {_carriers(socket)}")
     finally:
         for pid in _carriers(socket):
             os.kill(pid, signal.SIGKILL)
@@ -139,12 +161,13 @@ def repo(tmp_path: Path) -> Path:
 @pytest.fixture
 def wait_until() -> Wait:
     """Poll a predicate until it holds; the test fails, saying what it waited for, when it does not in time."""
+    return wait_for
 
-    def wait(predicate: Callable[[], object], timeout: float = 10, what: str | Callable[[], str] = "") -> None:
-        deadline = time.monotonic() + timeout
-        while not predicate():
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {timeout:g} s: {what() if callable(what) else what or predicate}")
-            time.sleep(0.01)
 
-    return wait
+def wait_for(predicate: Callable[[], object], timeout: float = 10, what: str | Callable[[], str] = "") -> None:
+    """The same for who has no test of its own."""
+    deadline = time.monotonic() + timeout
+    while not predicate():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout:g} s: {what() if callable(what) else what or predicate}")
+        time.sleep(0.01)

@@ -1,7 +1,5 @@
 """The programs of earlier versions, by their names and in their syntax."""
 
-import json
-import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -9,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bashes import PROGRAM, READER, Done, run
+from bashes import PROGRAM, Done, give_readers, run
+from roots import FakeTmux, mas_of
+from serving import in_a_process
 from teams import sessions, tmux
 
 from mas.paths import Root
+from mas.starting import StartOptions
 
 Wait = Callable[..., None]
 
@@ -21,20 +22,41 @@ ID = "1234abcd-0000-4000-8000-000000000001"
 NAME = "mas-1234abcd"
 
 
+def around(root: Root, socket: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let the scripts see that root and that server."""
+    patch.setenv("MAS_TMUX_SOCKET", str(socket))
+    patch.setenv("MAS_ROOT", str(root.path))
+    patch.setenv("MAS_BIN", str(PROGRAM))
+    patch.setenv("XDG_CONFIG_HOME", str(root.path.parent / "config"))
+
+
 @pytest.fixture(autouse=True)
 def world(root: Root, tmux_socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert os.environ["MAS_TMUX_SOCKET"] == str(tmux_socket)
-    monkeypatch.setenv("MAS_ROOT", str(root.path))
-    monkeypatch.setenv("MAS_BIN", str(PROGRAM))
-    monkeypatch.setenv("MAS_API_PORT", "1")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(root.path.parent / "config"))
+    around(root, tmux_socket, monkeypatch)
 
 
 @pytest.fixture
 def team(root: Root) -> str:
-    words = ["start", "--isolated", "--root", str(root.path), "--id", ID, "--command", READER]
+    """A team of one agent, to be ended."""
+    mas = mas_of(root)
+    options = StartOptions(template="solo", command="cat", session_id=ID)
+    return mas.start(mas.plan(options)).tmux_name
+
+
+@pytest.fixture(scope="module")
+def started(shared_root: Root, shared_socket: Path) -> Root:
+    """A whole team for all tests that leave it as it is; its root."""
+    del shared_socket
+    words = ["start", "--isolated", "--root", str(shared_root.path), "--id", ID, *give_readers(shared_root)]
     assert run([str(PROGRAM), *words]).code == 0
-    return NAME
+    return shared_root
+
+
+@pytest.fixture
+def readers(started: Root, shared_socket: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
+    """The root of that team, which the scripts see."""
+    around(started, shared_socket, monkeypatch)
+    return started
 
 
 def call(script: str, *words: str, cwd: Path | None = None, answer: str = "") -> Done:
@@ -46,10 +68,7 @@ def call(script: str, *words: str, cwd: Path | None = None, answer: str = "") ->
 
 
 def sent(root: Root) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(
-        run([str(PROGRAM), "messages", ID, "--json", "--root", str(root.path)]).out
-    )["messages"]
-    return found
+    return [one.to_json() for one in mas_of(root).messages(ID).values()]
 
 
 @pytest.mark.parametrize(
@@ -67,10 +86,10 @@ def sent(root: Root) -> list[dict[str, Any]]:
         (("send_message.sh", "-e", "-p", "dev", "--", "-x"), "dev", "-x", True),
     ],
 )
-@pytest.mark.usefixtures("team")
-def test_sending(root: Root, words: tuple[str, ...], target: str, text: str, *, execute: bool) -> None:
+def test_sending(readers: Root, words: tuple[str, ...], target: str, text: str, *, execute: bool) -> None:
+    before = len(sent(readers))
     assert call(*words).answer == (0, "")
-    found = [(one["target"], one["message"], one["execute"]) for one in sent(root)]
+    found = [(one["target"], one["message"], one["execute"]) for one in sent(readers)[before:]]
     assert found == [(target, text, execute)]
 
 
@@ -89,15 +108,16 @@ def test_sending(root: Root, words: tuple[str, ...], target: str, text: str, *, 
         ("send_message.sh", "-p", "nobody", "hello"),
     ],
 )
-@pytest.mark.usefixtures("team")
-def test_what_cannot_be_sent_ends_with_1(root: Root, words: tuple[str, ...]) -> None:
+def test_what_cannot_be_sent_ends_with_1(readers: Root, words: tuple[str, ...]) -> None:
+    before = len(sent(readers))
     assert call(*words).code == 1
-    assert sent(root) == []
+    assert len(sent(readers)) == before
 
 
 @pytest.mark.parametrize("script", ["mas_refactored.sh", "mas.sh"])
-def test_status(team: str, script: str) -> None:
-    assert call(script, "status").answer == (0, f"Session: {team}\nStatus: running\nHTTP Server: stopped\n")
+@pytest.mark.usefixtures("readers")
+def test_status(script: str) -> None:
+    assert call(script, "status").answer == (0, f"Session: {NAME}\nStatus: running\nHTTP Server: stopped\n")
     option = "--detail" if script == "mas_refactored.sh" else "-d"
     code, out = call(script, "status", option).answer
     assert (code, len(re.findall(r"^  Unit .*: running$", out, re.MULTILINE))) == (0, 13)
@@ -108,12 +128,31 @@ def test_status_without_a_session() -> None:
     assert call("mas.sh", "status").code == 1
 
 
-def test_status_of_a_server_that_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket  # noqa: PLC0415
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setenv("MAS_API_PORT", str(server.getsockname()[1]))
+def test_status_of_a_server_that_runs(root: Root) -> None:
+    with in_a_process(root):
         assert call("mas_refactored.sh", "status").out.endswith("HTTP Server: running\n")
+
+
+UNKNOWN = (0, "Session: unknown\nStatus: unknown\nHTTP Server: stopped\n")
+
+
+def test_of_several_sessions_none_is_stopped(tmux_socket: Path) -> None:
+    for name in ("mas-one", "mas-two"):
+        tmux(tmux_socket, "new-session", "-d", "-s", name, "cat")
+    for script in ("mas_refactored.sh", "mas.sh"):
+        done = call(script, "status")
+        assert ((done.code, done.out), "mas-one mas-two" in done.err) == (UNKNOWN, True)
+        done = call(script, "stop", "-f")
+        assert (done.code, "mas-one mas-two" in done.err, "mas stop NAME" in done.out) == (1, True, True)
+    assert call("mas_refactored.sh", "attach").code == 1
+    assert sessions(tmux_socket) == ["mas-one", "mas-two"]
+
+
+def test_where_tmux_gives_no_answer_nothing_is_said_to_be_stopped(fake: FakeTmux) -> None:
+    fake.instead("echo 'the server is not well' >&2; exit 1")
+    done = call("mas_refactored.sh", "status")
+    assert ((done.code, done.out), "the server is not well" in done.err) == (UNKNOWN, True)
+    assert call("mas_refactored.sh", "stop", "-f").code == 1
 
 
 @pytest.mark.parametrize(
@@ -150,17 +189,18 @@ def test_the_session_of_the_project_is_stopped(team: str, tmux_socket: Path, tmp
 @pytest.mark.parametrize("words", [("mas_refactored.sh", "attach"), ("mas.sh", "attach"), ("mas.sh", "attach", "dev")])
 def test_attaching_needs_a_session_and_a_terminal(words: tuple[str, ...], root: Root) -> None:
     assert call(*words).code == 1
-    run([str(PROGRAM), "start", "--isolated", "--root", str(root.path), "--id", ID, "--command", READER])
+    mas = mas_of(root)
+    mas.start(mas.plan(StartOptions(template="default", command="cat")))
     assert call(*words).code == 1
 
 
-def test_attaching_goes_to_a_window(team: str, tmux_socket: Path, root: Root, wait_until: Wait) -> None:
-    script = f"export TERM=screen MAS_ROOT='{root.path}'; unset TMUX; exec {SCRIPTS}/mas.sh attach managers"
-    words = ("-d", "-s", "viewer", "-e", f"MAS_TMUX_SOCKET={tmux_socket}", "sh", "-c", script)
-    tmux(tmux_socket, "select-window", "-t", f"={team}:=business")
-    tmux(tmux_socket, "new-session", *words)
-    wait_until(lambda: tmux(tmux_socket, "display-message", "-p", "-t", f"={team}:", "#{session_attached}") == "1")
-    assert tmux(tmux_socket, "display-message", "-p", "-t", f"={team}:", "#{window_name}") == "meta"
+def test_attaching_goes_to_a_window(readers: Root, shared_socket: Path, wait_until: Wait) -> None:
+    script = f"export TERM=screen MAS_ROOT='{readers.path}'; unset TMUX; exec {SCRIPTS}/mas.sh attach managers"
+    words = ("-d", "-s", "viewer", "-e", f"MAS_TMUX_SOCKET={shared_socket}", "sh", "-c", script)
+    tmux(shared_socket, "select-window", "-t", f"={NAME}:=business")
+    tmux(shared_socket, "new-session", *words)
+    wait_until(lambda: tmux(shared_socket, "display-message", "-p", "-t", f"={NAME}:", "#{session_attached}") == "1")
+    assert tmux(shared_socket, "display-message", "-p", "-t", f"={NAME}:", "#{window_name}") == "meta"
 
 
 def test_starting_says_what_scripts_look_for(tmux_socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:

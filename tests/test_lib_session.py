@@ -3,8 +3,9 @@
 import json
 import os
 import re
+import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,17 @@ from typing import Any
 
 import pytest
 from bashes import LIB, PROGRAM, STRICT, Bash, Done, run
+from roots import FakeTmux
 from teams import sessions, tmux
 
+from mas import meaning
+from mas.app import Mas
+from mas.errors import MasError
 from mas.paths import Root
 
 Wait = Callable[..., None]
+Case = tuple[str, Mapping[str, str], Path]
+"""What is asked for, with which variables, and where."""
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 ID = "1234abcd-0000-4000-8000-000000000001"
@@ -402,6 +409,79 @@ def test_the_one_that_is_attached_comes_before_the_others(
     tmux(tmux_socket, "new-session", "-d", "-s", "viewer", "sh", "-c", attach)
     wait_until(lambda: tmux(tmux_socket, "display-message", "-p", "-t", f"={one}:", "#{session_attached}") == "1")
     assert sh("find_active_session").answer == (0, f"{one}\n")
+
+
+def by_bash(root: Root, cases: Sequence[Case]) -> list[str]:
+    """What ``find_active_session`` prints in each case."""
+    lines = []
+    for words, env, cwd in cases:
+        set_up = " ".join(f"export {name}={shlex.quote(value)};" for name, value in env.items())
+        lines.append(f"(cd {shlex.quote(str(cwd))}; {set_up} find_active_session {words} 2>/dev/null || echo nothing)")
+    done = Bash(STRICT, root.path, "session.sh")("\n".join(lines))
+    assert (done.code, done.err) == (0, "")
+    return done.out.splitlines()
+
+
+def by_python(root: Root, cases: Sequence[Case]) -> Iterator[str]:
+    """What the commands take for the session that is meant."""
+    for words, env, cwd in cases:
+        mas = Mas(root, {**os.environ, **env}, cwd)
+        try:
+            found = meaning.Meant(mas.resolve(words)) if words else meaning.meant(mas)
+        except MasError:
+            yield "nothing"
+        else:
+            yield found.stray.name if found.stray else (mas.row(found.session_id) or {})["tmuxSession"]
+
+
+def test_bash_and_the_program_mean_the_same_session(root: Root, tmux_socket: Path, tmp_path: Path) -> None:
+    below = root.path / "below"
+    below.mkdir(parents=True)
+    tmux(tmux_socket, "new-session", "-d", "-s", "mas-stray", "cat")
+    inside = {
+        name: {"TMUX": f"{tmux_socket},1,0", "TMUX_PANE": tmux(tmux_socket, "display-message", "-p", "-t", name, "#D")}
+        for name in ("mas-stray", start(root, ID, "--label", "first"))
+    }
+    one, two = "mas-1234abcd", "mas-1234abce"
+    single: list[Case] = [("", {}, below), ("", inside["mas-stray"], below)]
+    assert by_bash(root, single) == [*by_python(root, single)] == [one] * 2
+    start(root, OTHER)
+    (tmp_path / ".mas_session").write_text("SESSION_NAME=mas-stray\n")
+    several: list[tuple[Case, str]] = [
+        (("", {}, below), "nothing"),
+        (("", inside[one], below), one),
+        (("", inside["mas-stray"], below), "nothing"),
+        (("", {}, tmp_path), "mas-stray"),
+        (("", {"MAS_SESSION_NAME": two}, tmp_path), two),
+        (("", {"MAS_SESSION_NAME": "mas-stray"}, below), "mas-stray"),
+        (("", {"MAS_SESSION_NAME": ID}, below), "nothing"),
+        (("", {"MAS_SESSION_NAME": "first"}, below), "nothing"),
+        (("", {"MAS_SESSION_NAME": "gone", "MAS_SESSION_ID": OTHER}, below), two),
+        (("", {"MAS_SESSION_NAME": one, "MAS_SESSION_ID": OTHER}, below), one),
+        (("", {"MAS_SESSION_ID": ID[:8]}, below), "nothing"),
+        (("first", {"MAS_SESSION_NAME": two}, below), one),
+        ((ID, {}, below), one),
+        ((two, {}, below), two),
+        (("1234abce", {}, below), two),
+        (("mas-1234abce-0000", {}, below), two),
+        (("1234ab", {}, below), "nothing"),
+    ]
+    cases = [case for case, _ in several]
+    assert by_bash(root, cases) == [*by_python(root, cases)] == [wanted for _, wanted in several]
+    (root.path / ".mas_session").write_text(f"SESSION_NAME={two}\n")
+    assert by_bash(root, [("", {}, below)]) == [*by_python(root, [("", {}, below)])] == [two]
+
+
+def test_a_session_that_nobody_registered_is_meant_where_none_of_ours_is_up(tmux_socket: Path, root: Root) -> None:
+    """The program says what to type to adopt it; a script that built it goes on with it."""
+    tmux(tmux_socket, "new-session", "-d", "-s", "mas-stray", "cat")
+    assert by_bash(root, [("", {}, tmux_socket.parent)]) == ["mas-stray"]
+
+
+def test_where_tmux_gives_no_answer_none_is_meant_and_that_is_said(root: Root, fake: FakeTmux) -> None:
+    fake.instead("echo 'the server is not well' >&2; exit 1")
+    done = Bash(STRICT, root.path, "session.sh")("__mas_active || echo $?; find_active_session || echo $?")
+    assert (done.out, done.err.count("cannot be told which session is meant: the server is not well")) == ("2\n1\n", 2)
 
 
 # --- ending ---
