@@ -25,6 +25,7 @@ from terminal import Terminal, Wait
 
 from mas import engines, environment, mailbox, notes, originals, projections, settings
 from mas.api import access, presence
+from mas.cli import verbs
 from mas.paths import Root, SessionPaths
 
 REPOSITORY = Path(__file__).parent.parent
@@ -252,3 +253,17 @@ def test_the_first_page_leads_to_every_guide() -> None:
     page = PAGES[0].read_text("utf-8")
     guides = [f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")]
     assert [guide for guide in guides if f"]({guide})" not in page] == []
+
+
+def test_the_table_of_decisions_is_made_of_their_titles() -> None:
+    place = REPOSITORY / "docs" / "decisions"
+    titles = {path.name: path.read_text("utf-8").partition("\n")[0] for path in place.glob("0*.md")}
+    rows = re.findall(r"^\| \[(\d+)\]\(([^)]+)\) \| (.+) \|$", (place / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert {name: f"# {number}: {title}" for number, name, title in rows} == titles
+
+
+def test_every_verb_has_its_place_in_a_guide_and_in_the_changes() -> None:
+    pages = " ".join(page.read_text("utf-8") for page in PAGES)
+    changes = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    assert [verb for verb in verbs.ALL if not re.search(rf"\bmas {verb}\b", pages)] == []
+    assert [verb for verb in verbs.ALL if not re.search(rf"`(mas )?{verb}\b", changes)] == []
