@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mas import files, lines, record, runtime
+from mas.clock import utc_now
 from mas.errors import NotFoundError, RefusedError, WaitTimeoutError
 from mas.lifecycle import TERMINAL, SessionStatus
 from mas.lines import Line
@@ -25,8 +26,11 @@ ASK = 1.0
 ENDED = "terminal"
 """What is waited for where any end of the work will do."""
 
+OVERDUE = "overdue"
+"""What is waited for where the work took longer than its configuration lets it."""
+
 RUNTIME_WORDS = ("active", "stopped")
-WORDS = (*RUNTIME_WORDS, ENDED, *(str(status) for status in SessionStatus))
+WORDS = (*RUNTIME_WORDS, ENDED, OVERDUE, *(str(status) for status in SessionStatus))
 """What can be waited for."""
 
 
@@ -125,12 +129,17 @@ def _ask(mas: "Mas", document: Document, until: str, asked: float) -> tuple[floa
 
 def _is(document: Document, until: str) -> bool:
     status = status_of(document)
-    if until == status or (until == ENDED and status in TERMINAL):
+    if until == status or (until == ENDED and status in TERMINAL) or (until == OVERDUE and _overdue(document)):
         return True
     if status in TERMINAL:
         msg = f"session {document['session_id']} is {status}, it will never be {until}"
         raise RefusedError(msg, hint="a session that has ended stays ended; `mas retry` makes a child")
     return False
+
+
+def _overdue(document: Document) -> bool:
+    limit = record.timeout_minutes_of(document) * 60
+    return 0 < limit < record.active_seconds(document, utc_now())
 
 
 def _pause(session_id: str, until: str, deadline: float | None) -> None:

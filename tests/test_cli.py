@@ -108,7 +108,7 @@ WRONG = [
     (("record", "x", "exploded"), 1, "mas: unknown event 'exploded'; one of: started, "),
     (("record", "x", "command_executed", "--data", '{"a":1,"a":2}'), 1, "mas: --data is no JSON: a key is given twice"),
     (("wait", "x"), 2, "mas: missing option '--until'; `mas wait --help` shows how"),
-    (("wait", "x", "--until", "late"), 2, "mas: --until is 'late'; one of: active, stopped, terminal, initializing"),
+    (("wait", "x", "--until", "late"), 2, "mas: --until is 'late'; one of: active, stopped, terminal, overdue"),
     (
         ("wait", "x", "--until", "active", "--timeout", "soon"),
         2,

@@ -167,7 +167,7 @@ def test_completing_and_failing(place: Path) -> None:
 def work(place: Path, made: str) -> None:
     """One iteration with two commands, as an agent reports it."""
     move(place, made, "planning")
-    ok("record", "-q", made, "iteration_started", "--number", "1", root=place)
+    ok("record", "-q", "IterationStarted", "--number", "1", root=place, env={"MAS_SESSION_ID": made})
     ok("record", "-q", made, "command-executed", "--data", '{"command": "make"}', root=place)
     ok("record", "-q", made, "command_executed", "--data", '{"command": "make test", "success": false}', root=place)
     changes = {"files_modified": ["a.py", "b.py"], "lines_added": 5, "lines_removed": 2}
@@ -185,6 +185,7 @@ def test_what_is_reported_is_progress(place: Path) -> None:
         ("make test", False),
     ]
     assert told["iterations"][0]["lines_added"] == 5
+    assert told["overdue"] is False
     shown = ok("progress", made, root=place).lines
     assert shown[0] == f"{made[:8]}: planning"
     assert shown[2] == "  ##########--------------------  1 of 3 iterations"
@@ -374,4 +375,4 @@ def test_a_repository_keeps_records_by_the_same_commands(repo: Path) -> None:
 
 
 def test_the_words_to_wait_for_are_those_of_the_lifecycle() -> None:
-    assert {*following.WORDS} == {"active", "stopped", "terminal", *map(str, SessionStatus)}
+    assert {*following.WORDS} == {"active", "stopped", "terminal", "overdue", *map(str, SessionStatus)}

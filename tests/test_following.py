@@ -10,6 +10,7 @@ import roots
 from mas import events, following
 from mas.app import Mas
 from mas.errors import NotFoundError, RefusedError, WaitTimeoutError
+from mas.manager import SessionManager
 from mas.paths import Root
 
 Wait = Callable[..., None]
@@ -127,6 +128,15 @@ def test_any_end_is_an_end(mas: Mas, made: str, until: str) -> None:
     mas.manager.record_event(made, events.Failed("no"))
     waiting.join()
     assert reached == [until]
+
+
+def test_work_that_takes_too_long_is_waited_for(mas: Mas, made: str) -> None:
+    with pytest.raises(WaitTimeoutError):
+        following.wait(mas, made, "overdue", 0)
+    long_ago = SessionManager(mas.root.path, storage=mas.storage, clock=lambda: "2026-01-01T00:00:00Z")
+    long_ago.start_session(made)
+    assert following.wait(mas, made, "overdue", 0) == "overdue"
+    assert mas.manager.get_progress(made).overdue
 
 
 def test_the_time_may_be_up_first(mas: Mas, made: str) -> None:

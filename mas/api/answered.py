@@ -295,6 +295,7 @@ class Progress(Answer):
     files_changed: list[str]
     commands_executed: list[dict[str, Any]]
     duration_seconds: float
+    overdue: bool
     iterations: list[dict[str, Any]]
 
 

@@ -96,6 +96,7 @@ def _progress_of(session: Session, found: SessionProgress) -> dict[str, Any]:
         ],
         "durationSeconds": round(found.duration.total_seconds(), 3),
         "timeoutMinutes": session.configuration.timeout_minutes,
+        "overdue": found.overdue,
         "iterations": [
             {
                 "number": one.number,

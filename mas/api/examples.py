@@ -78,6 +78,7 @@ PROGRESS: Mapping[str, Any] = {
     "commandsExecuted": [{"command": "make test", "success": True, "timestamp": NOW}],
     "durationSeconds": 12.5,
     "timeoutMinutes": 120,
+    "overdue": False,
     "iterations": [],
 }
 

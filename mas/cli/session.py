@@ -1,7 +1,6 @@
 """``session``: the records themselves, in the words in which they are stored."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,7 +28,7 @@ def create(  # noqa: PLR0913  one argument an option
     request: Request = "",
     max_iterations: Annotated[int, typer.Option(metavar="N", help="how many iterations it may have")] = 3,
     timeout_minutes: Annotated[int, typer.Option(metavar="N", help="how long the work may take")] = 120,
-    project: Annotated[str | None, typer.Option(metavar="DIR", help="where the work happens, else the root")] = None,
+    project: Annotated[str | None, typer.Option(metavar="DIR", help="where the work happens, else here")] = None,
     worktree: Annotated[str | None, typer.Option(metavar="NAME", help="work in a git worktree, on that branch")] = None,
     focus: Annotated[str | None, typer.Option(metavar="TEXT", help="what to look at above all")] = None,
     workflow: Annotated[str | None, typer.Option(metavar="JSON", help="how to go about it, any JSON object")] = None,
@@ -44,27 +43,21 @@ def create(  # noqa: PLR0913  one argument an option
     """Make a record without a team."""
     call = call_of(context)
     settings = SessionConfiguration(max_iterations=max_iterations, timeout_minutes=timeout_minutes)
-    config = _said(
-        SessionConfig(
-            absolute(project, call.cwd) if project is not None else call.manager.repo_root,
-            json_table(workflow, "--workflow") if workflow is not None else {},
-            ExecutionMode(worktree),
-            max_iterations,
-            focus,
-            SessionOptions(fail_fast, auto_merge, collect_metrics, verbose),
-        ),
-        call.manager.repo_root,
+    here = call.manager.repo_root if call.root.maestro else call.cwd
+    config = SessionConfig(
+        absolute(project, call.cwd) if project is not None else here,
+        json_table(workflow, "--workflow") if workflow is not None else {},
+        ExecutionMode(worktree),
+        max_iterations,
+        focus,
+        SessionOptions(fail_fast, auto_merge, collect_metrics, verbose),
     )
-    session = call.manager.create_session(request, settings, config=config, session_id=session_id)
+    said = config if config != SessionConfig(here, max_iterations=max_iterations) else None
+    session = call.manager.create_session(request, settings, config=said, session_id=session_id)
     if as_json or quiet:
         return tell(call, session, as_json=as_json, quiet=quiet)
     call.out(f"Session ID: {session.session_id}")
     return 0
-
-
-def _said(config: SessionConfig, project: Path) -> SessionConfig | None:
-    """A configuration that says more than the record does by itself, else None."""
-    return None if config == SessionConfig(project, max_iterations=config.max_iterations) else config
 
 
 def get(context: typer.Context, name: Name = None, *, as_json: Json = False) -> int:

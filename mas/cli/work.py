@@ -18,8 +18,8 @@ Data = Annotated[str | None, typer.Option(metavar="JSON", help="its fields as a 
 
 def record(  # noqa: PLR0913  one argument an option
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="ID", help="id, its beginning, label or tmux name")],
-    event: Annotated[str, typer.Argument(metavar="EVENT", help=f"one of: {', '.join(events.TYPES)}")],
+    name: Annotated[str, typer.Argument(metavar="[ID]", help="id, its beginning, label or tmux name")],
+    event: Annotated[str | None, typer.Argument(metavar="EVENT", help=f"one of: {', '.join(events.TYPES)}")] = None,
     *,
     number: Annotated[int | None, typer.Option(metavar="N", help="of the iteration that starts")] = None,
     data: Data = None,
@@ -28,11 +28,12 @@ def record(  # noqa: PLR0913  one argument an option
 ) -> int:
     """Report what happened to a session, so that its history and progress hold it."""
     call = call_of(context)
+    session, event = (name, event) if event is not None else (None, name)
     fields = json_table(data, "--data") if data is not None else {}
     if number is not None:
         fields = {**fields, "number": number}
     happened = events.from_data(event, fields)
-    return _record(call, name, happened, as_json=as_json, quiet=quiet)
+    return _record(call, session, happened, as_json=as_json, quiet=quiet)
 
 
 def _record(call: Call, name: str | None, event: events.SessionEvent, *, as_json: bool, quiet: bool) -> int:
@@ -112,7 +113,8 @@ def _facts(session: Session, found: SessionProgress) -> Iterator[tuple[str, str]
     yield "files", f"{len(found.files_changed)} changed, {added} lines added, {removed} removed"
     yield "commands", f"{len(found.commands_executed)} run, {failed} failed"
     limit = session.configuration.timeout_minutes * 60
-    yield "time", f"{render.duration(found.duration.total_seconds())} of {render.duration(limit)}, without pauses"
+    over = ", overdue" if found.overdue else ""
+    yield "time", f"{render.duration(found.duration.total_seconds())} of {render.duration(limit)}, without pauses{over}"
 
 
 def _to_json(session: Session, found: SessionProgress) -> Mapping[str, Any]:
@@ -129,6 +131,7 @@ def _to_json(session: Session, found: SessionProgress) -> Mapping[str, Any]:
         ],
         "durationSeconds": round(found.duration.total_seconds(), 3),
         "timeoutMinutes": session.configuration.timeout_minutes,
+        "overdue": found.overdue,
         "iterations": [
             {
                 "number": one.number,
