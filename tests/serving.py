@@ -1,15 +1,17 @@
 """A real server on a real port, and clients for it."""
 
 import asyncio
+import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from commandline import PROGRAM
@@ -120,6 +122,59 @@ def in_a_process(root: Root, *options: str) -> Iterator[Served]:
         process.terminate()
         said = process.communicate(timeout=30)[1]
     assert process.returncode in (0, -signal.SIGKILL), said
+
+
+class Raw:
+    """A connection on which bytes are written and answers are read."""
+
+    def __init__(self, served: Served) -> None:
+        if served.config.uds:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(10)
+            self.socket.connect(str(served.config.uds))
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", served.config.port), timeout=10)
+        self.host = served.config.url.removeprefix("http://").encode()
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        self.socket.close()
+
+    def ask(self, text: bytes) -> tuple[int, dict[bytes, bytes], Any]:
+        """Send bytes and read one answer: status, headers, JSON."""
+        self.send(text)
+        return self.answer(head=text.startswith(b"HEAD"))
+
+    def send(self, text: bytes, times: int = 1) -> None:
+        """Send bytes, as often as it is said, or until nobody takes them any more."""
+        filled = text.replace(b"{host}", self.host).replace(b"{token}", TOKEN.encode())
+        with suppress(OSError):
+            self.socket.sendall(filled * times)
+
+    def answer(self, *, head: bool = False, parse: bool = True) -> tuple[int, dict[bytes, bytes], Any]:
+        first = self.file.readline()
+        assert first.startswith(b"HTTP/1.1 "), first
+        headers = {}
+        while line := self.file.readline().strip():
+            name, _, value = line.partition(b":")
+            headers[name.lower()] = value.strip()
+        body = b"" if head else self.file.read(int(headers.get(b"content-length", b"0")))
+        return int(first.split()[1]), headers, json.loads(body) if body and parse else body or None
+
+    def closed(self) -> bool:
+        """Whether the server has ended the connection."""
+        try:
+            return self.file.read(1) == b""
+        except ConnectionError:
+            return True
+
+
+REQUEST = b"GET /sessions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+"""The head of a request, as far as it is the same for all; an empty line ends it."""
 
 
 def access_log(root: Root) -> Path:

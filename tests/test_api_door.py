@@ -1,21 +1,16 @@
-"""The door on a real port: raw bytes in, and only what is legal gets through; sizes, times and numbers are bounded."""
+"""The door on a real port: raw bytes in, and only what is legal gets through; sizes are bounded."""
 
 import itertools
 import json
-import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
 
 import httpx
 import pytest
 from conftest import Wait
-from serving import TOKEN, Served, access_log, client_of, serving
+from serving import REQUEST, TOKEN, Raw, Served, access_log, client_of, serving
 
-from mas.api.config import Limits
 from mas.paths import Root
-
-QUICK = Limits(head_time=0.5, body_time=0.5, connections=8)
 
 
 @pytest.fixture
@@ -24,46 +19,6 @@ def served(root: Root, tmux_socket: Path) -> Iterator[Served]:
     with serving(root, origins=("https://team.example",)) as found:
         yield found
 
-
-class Raw:
-    """A connection on which bytes are written and answers are read."""
-
-    def __init__(self, served: Served) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", served.config.port), timeout=10)
-        self.host = f"127.0.0.1:{served.config.port}".encode()
-        self.file = self.socket.makefile("rb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-        self.socket.close()
-
-    def ask(self, text: bytes) -> tuple[int, dict[bytes, bytes], Any]:
-        """Send bytes and read one answer: status, headers, JSON."""
-        self.socket.sendall(text.replace(b"{host}", self.host).replace(b"{token}", TOKEN.encode()))
-        return self.answer(head=text.startswith(b"HEAD"))
-
-    def answer(self, *, head: bool = False) -> tuple[int, dict[bytes, bytes], Any]:
-        first = self.file.readline()
-        assert first.startswith(b"HTTP/1.1 "), first
-        headers = {}
-        while line := self.file.readline().strip():
-            name, _, value = line.partition(b":")
-            headers[name.lower()] = value.strip()
-        body = b"" if head else self.file.read(int(headers.get(b"content-length", b"0")))
-        return int(first.split()[1]), headers, json.loads(body) if body else None
-
-    def closed(self) -> bool:
-        """Whether the server has ended the connection."""
-        try:
-            return self.file.read(1) == b""
-        except ConnectionError:
-            return True
-
-
-REQUEST = b"GET /sessions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
 
 HOSTS = [
     b"{host}",
@@ -170,14 +125,6 @@ def test_a_second_request_in_one_piece_is_looked_at_as_closely(served: Served) -
         assert raw.closed()
 
 
-def test_broken_chunks_end_the_connection(served: Served) -> None:
-    head = b"POST /runs HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-    with Raw(served) as raw:
-        status, _, _ = raw.ask(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
-        assert status == 400
-        assert raw.closed()
-
-
 def test_an_upgrade_is_a_request_like_any_other(served: Served) -> None:
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
     with Raw(served) as raw:
@@ -200,44 +147,6 @@ def test_a_body_is_as_long_as_it_may_be_and_no_longer(served: Served) -> None:
 def test_a_chunked_body_is_read(served: Served) -> None:
     body = iter([b'{"target":', b'"00","message":"x"}'])
     served.refused("POST", "/message", content=body, headers={"Content-Type": "application/json"}, status=404)
-
-
-def test_what_comes_too_slowly_is_sent_away(root: Root, tmux_socket: Path) -> None:
-    del tmux_socket
-    with serving(root, limits=QUICK) as served:
-        with Raw(served) as raw:  # nothing at all
-            assert raw.answer()[0] == 408
-            assert raw.closed()
-        with Raw(served) as raw:  # half a head
-            assert raw.ask(REQUEST)[0] == 408
-            assert raw.closed()
-        with Raw(served) as raw:  # half a second head
-            assert raw.ask(REQUEST + b"\r\n")[0] == 200
-            assert raw.ask(REQUEST)[0] == 408
-        with Raw(served) as raw:  # half a body
-            head = REQUEST.replace(b"GET", b"POST") + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
-            assert raw.ask(head)[0] == 408
-            assert raw.closed()
-
-
-def test_a_connection_above_the_limit_is_told_so(root: Root, tmux_socket: Path) -> None:
-    del tmux_socket
-    with serving(root, limits=Limits(connections=3)) as served:
-        with Raw(served) as one, Raw(served) as two, Raw(served) as three, Raw(served) as four:
-            assert [each.ask(REQUEST + b"\r\n")[0] for each in (one, two, three)] == [200, 200, 200]
-            status, headers, body = four.ask(REQUEST + b"\r\n")
-            assert (status, headers[b"retry-after"], body["code"]) == (503, b"5", "busy")
-            assert four.closed()
-        served.ok("GET", "/health")
-
-
-def test_many_slow_clients_keep_nobody_waiting(served: Served) -> None:
-    slow = [Raw(served) for _ in range(200)]
-    for raw in slow:
-        raw.socket.sendall(b"GET /sess")
-    served.ok("GET", "/sessions")
-    for raw in slow:
-        raw.__exit__()
 
 
 def test_every_answer_says_how_it_is_to_be_taken(served: Served) -> None:

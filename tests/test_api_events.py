@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from serving import TOKEN, Served, client_of, in_a_process, serving
 from mas import events
 from mas.api import feed
 from mas.api.feed import Feed, Feeds
-from mas.api.replies import Streamed
 from mas.api.work import Work
 from mas.paths import Root
 
@@ -266,20 +265,3 @@ def test_a_log_that_cannot_be_read_ends_the_stream(served: Served, wait_until: W
     reader = Reader(served, Last_Event_ID="1")
     wait_until(lambda: reader.numbers == [2])
     reader.close()
-
-
-def test_a_client_that_reads_nothing_is_let_go() -> None:
-    async def pieces() -> AsyncIterator[bytes]:
-        while True:
-            yield b"x"
-
-    async def stuck(message: Any) -> None:
-        if message["type"] == "http.response.body":
-            await asyncio.Event().wait()
-
-    async def patient() -> Any:
-        await asyncio.Event().wait()
-
-    answer = Streamed(pieces(), patience=0.05, media_type="text/plain")  # type: ignore[arg-type]
-    with pytest.raises(TimeoutError):
-        asyncio.run(answer({"type": "http"}, patient, stuck))

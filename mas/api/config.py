@@ -39,7 +39,7 @@ class Limits:
     queue_time: float = 60.0
     """How long a request waits for its turn before it is sent away."""
     write_time: float = 60.0
-    """How long a client may leave a stream unread."""
+    """How long a client may leave an answer, or a piece of one, unread before it loses the connection."""
     shutdown_time: float = 60.0
     look_time: float = 5.0
     """How long a team may be gone before that is recorded."""

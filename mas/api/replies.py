@@ -24,19 +24,17 @@ class Json(Response):
 
 
 class Streamed(Response):
-    """A body that comes in pieces; a client that leaves one unread for ``patience`` seconds loses the connection."""
+    """A body that comes in pieces; the next is made when the one before has been taken."""
 
     def __init__(
         self,
         pieces: AsyncGenerator[bytes, None],
         *,
-        patience: float,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
         media_type: str,
     ) -> None:
         self._pieces = pieces
-        self._patience = patience
         self.status_code = status_code
         self.media_type = media_type
         self.background = None
@@ -61,8 +59,7 @@ class Streamed(Response):
         async with aclosing(self._pieces) as pieces:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for piece in pieces:
-                async with asyncio.timeout(self._patience):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -71,7 +68,7 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-def event_stream(pieces: AsyncGenerator[bytes, None], patience: float) -> Streamed:
+def event_stream(pieces: AsyncGenerator[bytes, None]) -> Streamed:
     """Records as Server-Sent Events; empty pieces become comments, so that nobody takes the line for dead."""
 
     async def breathing() -> AsyncGenerator[bytes, None]:
@@ -80,4 +77,4 @@ def event_stream(pieces: AsyncGenerator[bytes, None], patience: float) -> Stream
             async for piece in pieces:
                 yield piece or _BREATH
 
-    return Streamed(breathing(), patience=patience, media_type="text/event-stream")
+    return Streamed(breathing(), media_type="text/event-stream")

@@ -106,7 +106,7 @@ async def events(
     if _STREAM in request.headers.get("accept", ""):
         begin = _number(last_seen) if last_seen is not None else since
         await at.work.do(lambda: at.mas.storage.read(session_id))
-        return event_stream(at.feeds.read(session_id, begin, _IDLE), at.config.limits.write_time)
+        return event_stream(at.feeds.read(session_id, begin, _IDLE))
     return Json(await at.work.do(lambda: _page(at, session_id, since, limit)))
 
 

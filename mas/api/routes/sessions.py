@@ -197,7 +197,6 @@ async def logs(
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
     return Streamed(
         _pieces(at, file, first, last),
-        patience=at.config.limits.write_time,
         status_code=206 if part else 200,
         headers=headers,
         media_type="text/plain; charset=utf-8",
