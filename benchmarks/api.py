@@ -4,23 +4,22 @@
 - ``POST /runs`` of 13 agents, to the call that it makes, in a process of its own.
 - ``GET /health`` a second, to an application of FastAPI that does nothing else.
 
-The ways take turns, so that whatever else the machine does falls on all of them, and medians are compared.
-
-    python benchmarks/api.py [ROUNDS]
+    python benchmarks/api.py [--rounds N] [--check]
 """
 
 import http.client
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ratios import Report, Way, arguments, environment, interleaved
 
 from mas.api import presence
 from mas.api.presence import Running
@@ -46,28 +45,6 @@ async def health():
 uvicorn.run(app, port=int(sys.argv[1]), log_config=None, access_log=False, http="h11", loop="asyncio", ws="none")
 """
 
-Way = Callable[[], object]
-
-
-def measure(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each way; the first round warms up."""
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            if turn:
-                spent[name].append((time.perf_counter() - start) * 1000)
-    return {name: statistics.median(times) for name, times in spent.items()}
-
-
-def report(title: str, medians: Mapping[str, float], unit: str = "ms") -> None:
-    """One table, each way beside its ratio to the first."""
-    print(title)
-    base = next(iter(medians.values()))
-    for name, median in medians.items():
-        print(f"  {name:36} {median:9.2f} {unit}  {median / base:5.2f} x")
-
 
 class Client:
     """One connection to a server, kept open."""
@@ -90,7 +67,9 @@ class Client:
 def serving(root: Root) -> Iterator[Running]:
     """A server of a root."""
     words = [sys.executable, "-P", "-m", "mas", "serve", "--root", str(root.path), "--port", "0"]
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        words, env=environment(MAS_TMUX_SOCKET=os.environ["MAS_TMUX_SOCKET"]), stderr=subprocess.DEVNULL
+    )
     try:
         yield presence.wait_until_ready(root, process.pid, 60)
     finally:
@@ -103,7 +82,7 @@ def tmux(*words: str) -> list[str]:
     return ["tmux", "-u", "-S", os.environ["MAS_TMUX_SOCKET"], *words]
 
 
-def list_sessions(root: Root, mas: Mas, rounds: int) -> None:
+def list_sessions(report: Report, root: Root, mas: Mas, rounds: int) -> None:
     """A list of many sessions that are up."""
     for _ in range(LIVE):
         mas.start(mas.plan(StartOptions(template="solo", agent="stub")))
@@ -116,12 +95,17 @@ def list_sessions(root: Root, mas: Mas, rounds: int) -> None:
         ways: dict[str, Way] = {
             "the tmux query": lambda: subprocess.run(query, check=True, capture_output=True),
             "Mas.list": lambda: mas.list(everything=True),
-            f"GET /sessions?limit={LIVE}": lambda: client.ask("GET", f"/sessions?limit={LIVE}"),
+            "GET /sessions": lambda: client.ask("GET", f"/sessions?limit={LIVE}"),
         }
-        report(f"{LIVE} live sessions", measure(ways, rounds))
+        medians = interleaved(ways, rounds * 2)
+    report.table(f"{LIVE} live sessions", medians)
+    for name, most in (("Mas.list", None), ("GET /sessions", 3)):
+        report.ratio(
+            f"{name} of {LIVE} to the tmux query that it makes", medians[name] / medians["the tmux query"], most=most
+        )
 
 
-def start_teams(root: Root, mas: Mas, rounds: int) -> None:
+def start_teams(report: Report, root: Root, mas: Mas, rounds: int) -> None:
     """Teams of 13 agents; what is up grows with each round, for both ways alike."""
     body = {"sessionMode": "isolated", "template": "default", "profile": "stub"}
     options = StartOptions(template="default", agent="stub")
@@ -131,10 +115,13 @@ def start_teams(root: Root, mas: Mas, rounds: int) -> None:
             "Mas.plan and Mas.start": lambda: mas.start(mas.plan(options)),
             "POST /runs": lambda: client.ask("POST", "/runs", body),
         }
-        report("a team of 13", measure(ways, rounds))
+        medians = interleaved(ways, rounds)
+    report.table("a team of 13", medians)
+    ratio = medians["POST /runs"] / medians["Mas.plan and Mas.start"]
+    report.ratio("POST /runs to the call that it makes", ratio, most=1.2)
 
 
-def answer_health(root: Root, mas: Mas, rounds: int) -> None:
+def answer_health(report: Report, root: Root, mas: Mas, rounds: int) -> None:
     """Many requests on one connection, several under way at a time."""
     del mas
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -145,14 +132,18 @@ def answer_health(root: Root, mas: Mas, rounds: int) -> None:
             pids = {"FastAPI alone": bare.pid, "mas serve": server.pid}
             ways = dict(zip(pids, (pipeline(port), pipeline(server.port)), strict=True))
             before = {name: cpu(pid) for name, pid in pids.items()}
-            times = measure(ways, rounds * 10)
+            times = interleaved(ways, rounds * 10)
             spent = {name: cpu(pid) - before[name] for name, pid in pids.items()}
     finally:
         bare.terminate()
         bare.wait(60)
     asked = PIPELINED * (rounds * 10 + 1)
-    report("GET /health", {name: PIPELINED / median * 1000 for name, median in times.items()}, "a second")
-    report("the same on a busy machine", {name: asked / seconds for name, seconds in spent.items()}, "a CPU second")
+    for title, rates in (
+        ("GET /health a second", {name: PIPELINED / median * 1000 for name, median in times.items()}),
+        ("GET /health a second of processor time", {name: asked / seconds for name, seconds in spent.items()}),
+    ):
+        report.table(title, rates, "/s")
+        report.ratio(f"{title}, to FastAPI alone", rates["mas serve"] / rates["FastAPI alone"], least=0.7)
 
 
 def cpu(pid: int) -> float:
@@ -187,7 +178,8 @@ def connected(port: int) -> socket.socket:
 
 def main() -> None:
     """Measure all three."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    given = arguments(__doc__ or "", 7).parse_args()
+    report = Report()
     with tempfile.TemporaryDirectory(prefix="mas-api-") as directory:
         here = Path(directory)
         os.environ["MAS_TMUX_SOCKET"] = str(here / "tmux")
@@ -196,9 +188,10 @@ def main() -> None:
             root.path.mkdir()
             (root.path / "profiles.toml").write_text(PROFILES)
             try:
-                part(root, Mas(root, os.environ, here), rounds)
+                part(report, root, Mas(root, os.environ, here), given.rounds)
             finally:
                 subprocess.run(tmux("kill-server"), check=False, capture_output=True)
+    report.end(check=given.check)
 
 
 if __name__ == "__main__":

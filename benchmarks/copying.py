@@ -1,23 +1,23 @@
 """What copying a template costs, as a ratio to ``shutil.copytree`` and ``cp -r`` in the same run.
 
-The ways take turns, so that whatever else the machine does falls on all of them, and the medians are compared. Nothing
-is removed between rounds: ext4 makes files more slowly for some seconds after others were removed.
+Nothing is removed between rounds: ext4 makes files more slowly for some seconds after others were removed.
 
-    python benchmarks/copying.py [ROUNDS] [DIRECTORY]
+    python benchmarks/copying.py [--rounds N] [--check] [--directory DIRECTORY]
 """
 
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from ratios import Report, Way, arguments, interleaved
 
 from mas import copying
 
 KIB = 1024
+COPYTREE = "shutil.copytree"
 
 
 def make_tree(top: Path, directories: int, files: int, size: int) -> Path:
@@ -42,45 +42,39 @@ def copy_cp(source: Path, target: Path) -> None:
 
 
 WAYS: dict[str, Callable[[Path, Path], object]] = {
-    "shutil.copytree": shutil.copytree,
+    COPYTREE: shutil.copytree,
     "cp -r": copy_cp,
     "mas.copying": copy_ours,
 }
 
 
-def measure(source: Path, into: Path, rounds: int) -> dict[str, float]:
-    """Median milliseconds of each way."""
-    spent: dict[str, list[float]] = {name: [] for name in WAYS}
-    for turn in range(rounds):
-        for name, way in WAYS.items():
-            target = into / f"{turn}-{name.replace(' ', '')}"
-            start = time.perf_counter()
-            way(source, target)
-            spent[name].append((time.perf_counter() - start) * 1000)
-    return {name: statistics.median(times) for name, times in spent.items()}
-
-
-def report(title: str, medians: dict[str, float]) -> None:
-    """One table, each way beside its ratio to the standard library's."""
-    print(title)
-    for name, median in medians.items():
-        print(f"  {name:16} {median:8.2f} ms  {median / medians['shutil.copytree']:5.2f} x")
+def into(target: Path, source: Path, copy: Callable[[Path, Path], object]) -> Way:
+    """A way that copies to another place each time."""
+    turn = iter(range(sys.maxsize))
+    return lambda: copy(source, Path(f"{target}-{next(turn)}"))
 
 
 def main() -> None:
-    """Measure a template like the default one and a large one."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    place = sys.argv[2] if len(sys.argv) > 2 else None
-    with tempfile.TemporaryDirectory(dir=place, prefix="mas-copying-") as directory:
-        here = Path(directory)
-        for title, shape in (
-            ("13 directories, 78 files, 0.3 MB", (13, 6, 4 * KIB)),
-            ("13 directories, 1300 files, 63 MB", (13, 100, 48 * KIB)),
+    """Measure a template like the default one and a large one; a directory on the disk in question may be given."""
+    parser = arguments(__doc__ or "", 12)
+    parser.add_argument("--directory", help="where the copies are made (default: a temporary directory)")
+    given = parser.parse_args()
+    report = Report()
+    with tempfile.TemporaryDirectory(dir=given.directory, prefix="mas-copying-") as directory:
+        for title, most, shape, rounds in (
+            ("13 directories, 78 files, 0.3 MB", 0.6, (13, 6, 4 * KIB), given.rounds),
+            ("13 directories, 1300 files, 63 MB", 0.8, (13, 100, 48 * KIB), max(3, given.rounds // 4)),
         ):
-            (into := here / str(shape[1])).mkdir()
-            source = make_tree(into / "source", *shape)
-            copy_ours(source, into / "warm-up")
-            report(title, measure(source, into, rounds))
+            place = Path(directory) / str(shape[1])
+            source = make_tree(place / "source", *shape)
+            ways = {name: into(place / name.replace(" ", ""), source, way) for name, way in WAYS.items()}
+            medians = interleaved(ways, rounds)
+            report.table(title, medians)
+            report.ratio(
+                f"mas.copying to shutil.copytree, {title}", medians["mas.copying"] / medians[COPYTREE], most=most
+            )
+            report.ratio(f"mas.copying to cp -r, {title}", medians["mas.copying"] / medians["cp -r"])
+    report.end(check=given.check)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 """What building a team costs, as a ratio to the same commands given to tmux directly in the same run.
 
-Thirteen agents in four windows on a server of its own. The ways take turns, so that whatever else the machine does
-falls on all of them, and the medians are compared.
+Thirteen agents in four windows on a server of its own.
 
-    python benchmarks/tmux_launch.py [ROUNDS]
+    python benchmarks/tmux_launch.py [--rounds N] [--check]
 """
 
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from ratios import Report, arguments
 
 from mas import tmux
 from mas.launch import LaunchPlan, PanePlan, WindowPlan, script
@@ -62,7 +62,8 @@ def prepare_single(server: tmux.Server, plan: LaunchPlan) -> Run:
     return run
 
 
-WAYS = {"mas": prepare_ours, "one client with the same commands": prepare_raw, "a client a command": prepare_single}
+OURS, RAW, SINGLE = "mas", "one client with the same commands", "a client a command"
+WAYS = {OURS: prepare_ours, RAW: prepare_raw, SINGLE: prepare_single}
 
 
 def start(server: tmux.Server) -> list[str]:
@@ -87,17 +88,19 @@ def measure(server: tmux.Server, directory: Path, rounds: int) -> dict[str, floa
 
 def main() -> None:
     """Measure on a server that runs already and ends with us."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    given = arguments(__doc__ or "", 25).parse_args()
+    report = Report()
     with tempfile.TemporaryDirectory(prefix="mas-tmux-") as directory:
         server = tmux.Server(f"{directory}/socket")
         subprocess.run([*server.argv, "-f", os.devnull, "new-session", "-d", "cat"], check=True)
         try:
-            medians = measure(server, Path(directory), rounds)
+            medians = measure(server, Path(directory), given.rounds)
         finally:
             subprocess.run([*server.argv, "kill-server"], check=True)
-    ours, *others = medians.items()
-    ratios = ", ".join(f"{ours[1] / median:.2f} x {name} ({median:.1f} ms)" for name, median in others)
-    print(f"13 agents in 4 windows: {ours[1]:.1f} ms, {ratios}")
+    report.table("13 agents in 4 windows", medians)
+    report.ratio(f"tmux.launch to {RAW}", medians[OURS] / medians[RAW], most=1.10)
+    report.ratio(f"tmux.launch to {SINGLE}", medians[OURS] / medians[SINGLE])
+    report.end(check=given.check)
 
 
 if __name__ == "__main__":
