@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mas import runtime, tmux, watching
+from mas import reconcile, runtime, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, UnknownStateError
 from mas.events import TYPES
 from mas.lines import Line
@@ -136,7 +136,8 @@ def gather(mas: "Mas", session_id: str) -> Details:
     except (NotFoundError, DamagedError) as error:
         return _unreadable(mas, view, error)
     found = Details(view, stored.document, recent=_recent(mas, session_id))
-    found = _with_team(mas, found) if runtime_of(stored.document).get("mode") else found
+    if runtime_of(stored.document).get("mode"):
+        found = _with_flaw(mas, _with_team(mas, found))
     if stored.damage:
         view = replace(view, status="error")
         return replace(found, view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
@@ -182,6 +183,17 @@ def _with_team(mas: "Mas", found: Details) -> Details:
         problem=f"its tmux session lacks agents {', '.join(missing)}" if missing else "",
         remedy=f"`mas stop {session_id[:8]}`, then `mas resume {session_id[:8]}`" if missing else "",
     )
+
+
+def _with_flaw(mas: "Mas", found: Details) -> Details:
+    """The session with what is wrong with its workspace, where nothing else is."""
+    from mas import belongings  # noqa: PLC0415  see _with_team
+
+    session_id = found.view.session_id
+    flaw = next(reconcile.of_workspace(session_id, belongings.look(mas, found.document)), None)
+    if flaw is None or found.problem:
+        return found
+    return replace(found, problem=flaw.text, remedy=flaw.remedy or f"`mas doctor --fix {session_id[:8]}` mends it")
 
 
 def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane], Mapping[str, tmux.PaneFacts]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mas import files, index, migration, processes, projections, reconcile, tmux
+from mas import belongings, files, index, migration, processes, projections, reconcile, tmux
 from mas.errors import DamagedError, UnknownStateError
 from mas.index import Row
 from mas.launch import MARKER
@@ -142,6 +142,7 @@ class Inspection:
             row=base.row if self._index.sound else projections.row_of(stored.document, self.root),
             shell_right=self.root.maestro or self._shell_is_right(stored.document, paths),
             damaged_checkpoints=tuple(seq for seq, checkpoint in checkpoints if checkpoint is None),
+            workspace=belongings.look(self.mas, stored.document),
         )
 
     def _expected_row(self, document: Document, row: Row | None) -> Row | None:

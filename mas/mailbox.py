@@ -74,8 +74,13 @@ class Mailbox:
             self._append([(FATE, fate_data(*one)) for one in fates])
 
     def mend(self) -> None:
-        """Cut off what a writer did not finish; it is saved first."""
+        """Cut off what a writer did not finish, and take out what cannot be read; all of it is saved first."""
         self._append([])
+        with files.directory(self._paths.directory) as fd, files.lock(self._lock):
+            found = [(raw, line) for _, raw, line in _read(fd, 0)]
+            if not all(line for _, line in found):
+                files.keep(self._paths.quarantine, LOG, b"".join(raw for raw, _ in found))
+                files.replace(fd, LOG, b"".join(raw for raw, line in found if line), durable=True)
 
     # --- reading ---
 
@@ -117,10 +122,10 @@ class Mailbox:
         except (FileNotFoundError, UnicodeDecodeError):
             raise DamagedError(f"the text of message {message.id} is gone", hint="send it again") from None
 
-    def torn(self) -> int:
-        """Bytes at the end of the log that a writer did not finish."""
+    def unreadable(self) -> int:
+        """Bytes of the log that say nothing: a writer did not finish them, or they were changed since."""
         with suppress(FileNotFoundError), files.directory(self._paths.directory) as fd:
-            return (files.size_of(fd, LOG) or 0) - self._end(fd)[0]
+            return sum(len(raw) for _, raw, line in _read(fd, 0) if line is None)
         return 0
 
     def _told(self, message: Message) -> Message:

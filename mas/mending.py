@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mas import files, starting, stopping, tmux, watching
+from mas import directories, files, starting, stopping, tmux, watching
 from mas.errors import MasError
 from mas.inspection import left_over
+from mas.mailbox import Mailbox
 from mas.reconcile import INDEX, Finding
 from mas.removal import remove_tree
 from mas.salvage import salvage
@@ -98,6 +99,18 @@ def _finish_worktree(mas: "Mas", session_id: str) -> None:
     mas.manager.finish_worktree(session_id)
 
 
+# --- what its team needs ---
+
+
+def _make_logs(mas: "Mas", session_id: str) -> None:
+    with files.directory(mas.root.session(session_id).directory) as fd:
+        directories.make_child(fd, "logs")
+
+
+def _set_messages_aside(mas: "Mas", session_id: str) -> None:
+    Mailbox(mas.root, session_id).mend()
+
+
 # --- the team ---
 
 
@@ -150,6 +163,8 @@ ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "cut_log": _cut_log,
     "set_checkpoint_aside": _set_checkpoint_aside,
     "finish_worktree": _finish_worktree,
+    "make_logs": _make_logs,
+    "set_messages_aside": _set_messages_aside,
     "end_team": _end_team,
     "end_survivors": _end_survivors,
     "finish_stop": _finish_stop,

@@ -29,6 +29,20 @@ OF_TEAMS = frozenset({"orphan_team", "half_built", "half_started", "half_stopped
 
 
 @dataclass(frozen=True, slots=True)
+class Workspace:
+    """What can be seen of the files and directories that a session's team needs beside its record."""
+
+    missing: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+    """Names of what is a link, or of another kind than what mas made."""
+    config: str = ""
+    """Why the team could not be brought up from its configuration, and then what helps."""
+    config_remedy: str = ""
+    unreadable: int = 0
+    """Bytes among the messages that say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Everything that can be seen of one session id. Readable state only; asking for it changed nothing."""
 
@@ -61,6 +75,7 @@ class Seen:
     temporaries: tuple[str, ...] = ()
     wrong_modes: tuple[str, ...] = ()
     damaged_checkpoints: tuple[int, ...] = ()
+    workspace: Workspace = Workspace()
     maestro: bool = False
     """The root keeps records only: neither rows nor ``.session``."""
 
@@ -75,6 +90,8 @@ class Finding:
     action: str = ""
     lossy: bool = False
     """The action gives something up, so it is only done for a session that was named."""
+    remedy: str = ""
+    """What a person can do where there is no action."""
 
     def to_json(self) -> dict[str, object]:
         """The finding as JSON values."""
@@ -84,6 +101,7 @@ class Finding:
             "text": self.text,
             "action": self.action,
             "lossy": self.lossy,
+            "remedy": self.remedy,
         }
 
 
@@ -139,7 +157,8 @@ def _record(seen: Seen) -> Iterator[Finding]:
     if seen.newer:
         yield Finding(seen.session_id, "newer", "a newer mas wrote it; it is read and not written")
     elif seen.unreadable:
-        yield Finding(seen.session_id, "unreadable", seen.unreadable)
+        remedy = f"mend it by hand, or `mas rm --force {seen.session_id[:8]}`"
+        yield Finding(seen.session_id, "unreadable", seen.unreadable, remedy=remedy)
     elif seen.damage:
         yield Finding(seen.session_id, "damage", seen.damage, "cut_log", lossy=True)
     elif seen.torn:
@@ -157,6 +176,30 @@ def _record(seen: Seen) -> Iterator[Finding]:
 def _worktree(seen: Seen) -> Iterator[Finding]:
     if seen.document and _writable(seen) and lacks_worktree(seen.document) and status_of(seen.document) not in TERMINAL:
         yield Finding(seen.session_id, "half_made_worktree", "making its git worktree was cut off", "finish_worktree")
+
+
+def of_workspace(session_id: str, seen: Workspace) -> Iterator[Finding]:
+    """What is wrong with what a session's team needs beside its record."""
+    for name in seen.odd:
+        text = f"{name} is a link, or not of the kind that mas made"
+        yield Finding(session_id, "workspace", text, remedy="mas follows no links; look at it and move it away")
+    for name in seen.missing:
+        action, remedy = _MADE_AGAIN.get(name, ""), f"bring it back, or `mas rm {session_id[:8]}`"
+        yield Finding(session_id, "workspace", f"{name} is missing", action, remedy="" if action else remedy)
+    if seen.config:
+        yield Finding(session_id, "config", seen.config, remedy=seen.config_remedy)
+    if seen.unreadable:
+        text = f"{seen.unreadable} bytes of messages.jsonl cannot be read; the other messages hold"
+        yield Finding(session_id, "messages", text, "set_messages_aside")
+
+
+_MADE_AGAIN = {"logs": "make_logs"}
+"""What may simply be made again, since nothing needs what was in it."""
+
+
+def _workspace(seen: Seen) -> Iterator[Finding]:
+    if _writable(seen):
+        yield from of_workspace(seen.session_id, seen.workspace)
 
 
 def _writable(seen: Seen) -> bool:
@@ -218,6 +261,7 @@ _RULES: tuple[Callable[[Seen], Iterable[Finding]], ...] = (
     _files,
     _record,
     _worktree,
+    _workspace,
     _team,
     _projections,
 )

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -396,6 +397,14 @@ def test_what_would_lose_something_is_mended_only_when_named(place: Path) -> Non
     assert found.lines[0].split("\t")[3] == f"doctor --fix {made[:8]}"
     assert mas("show", made, root=place).lines[2].startswith("  problem ")
     assert ok("doctor", "--fix", made, root=place).err == "1 found and mended\n"
+
+
+def test_what_only_a_person_can_mend_is_told_with_what_helps(place: Path) -> None:
+    made = ok("start", "--isolated", "--template", "solo", *AGENT, "--no-team", "-q", root=place).lines[0]
+    shutil.rmtree(place / "sessions" / made / "unit")
+    found = mas("doctor", "--fix", root=place)
+    assert found.lines == [f"{made}\tworkspace\tunit is missing\tbring it back, or `mas rm {made[:8]}`"]
+    assert found.code == 1
 
 
 def test_a_team_without_its_session_is_found_by_its_full_id(place: Path) -> None:

@@ -118,6 +118,16 @@ def test_a_configuration_that_is_gone_is_a_problem(mas: Mas) -> None:
     assert found.agents == ()
 
 
+@pytest.mark.parametrize(("name", "helps"), [("unit/11", "bring it back"), ("logs", "mas doctor --fix")])
+def test_a_workspace_that_lacks_something_is_a_problem(mas: Mas, name: str, helps: str) -> None:
+    started = roots.start(mas, team=False)
+    shutil.rmtree(started.workspace / name)
+    found = details.gather(mas, started.session.session_id)
+    assert found.problem == f"{name} is missing"
+    assert helps in found.remedy
+    assert [agent.id for agent in found.agents] == ["10", "11"]
+
+
 def test_a_record_that_cannot_be_read_is_a_problem(mas: Mas) -> None:
     session_id = mas.manager.create_session().session_id
     paths = mas.root.session(session_id)

@@ -140,6 +140,16 @@ def damage_checkpoint(mas: Mas, session_id: str, _socket: Path) -> None:
     checkpoint.write_bytes(b"nonsense")
 
 
+def remove_logs(mas: Mas, session_id: str, _socket: Path) -> None:
+    shutil.rmtree(mas.root.session(session_id).logs)
+
+
+def garble_messages(mas: Mas, session_id: str, _socket: Path) -> None:
+    messages = mas.root.session(session_id).messages
+    messages.write_bytes(b"nonsense\n")
+    messages.chmod(0o600)
+
+
 def kill_server(_mas: Mas, _session_id: str, socket: Path) -> None:
     roots.tmux(socket, "kill-server")
 
@@ -193,6 +203,8 @@ BREAKS: dict[Break, set[str]] = {
     edit_snapshot: {"edited"},
     edit_snapshot_wrongly: {"rejected"},
     damage_checkpoint: {"checkpoint"},
+    remove_logs: {"workspace"},
+    garble_messages: {"messages"},
     kill_server: {"interrupted"},
     want_down: {"half_stopped"},
     want_down_and_kill: {"half_stopped"},

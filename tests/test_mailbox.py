@@ -77,10 +77,10 @@ def test_a_long_text_that_is_gone_is_said_to_be(box: Mailbox, root: Root) -> Non
 @pytest.mark.parametrize("rest", [b"half a line", b"not a record\n", b'{"v":1}\n{"v"'])
 def test_what_was_cut_off_is_saved_and_cut_by_the_next_writer(box: Mailbox, root: Root, rest: bytes) -> None:
     box.accept(message("a"))
-    assert box.torn() == 0
+    assert box.unreadable() == 0
     whole = log_of(root).read_bytes()
     log_of(root).write_bytes(whole + rest)
-    assert box.torn() == len(rest)
+    assert box.unreadable() == len(rest)
     assert [*box.messages()] == ["a"]
     box.accept(message("b"))
     assert log_of(root).read_bytes().startswith(whole)
@@ -90,12 +90,26 @@ def test_what_was_cut_off_is_saved_and_cut_by_the_next_writer(box: Mailbox, root
 
 
 def test_mending_cuts_and_writes_nothing_else(box: Mailbox, root: Root) -> None:
-    assert box.torn() == 0
+    assert box.unreadable() == 0
     box.accept(message("a"))
     whole = log_of(root).read_bytes()
     log_of(root).write_bytes(whole + b"half")
     box.mend()
     assert log_of(root).read_bytes() == whole
+
+
+def test_mending_takes_out_what_cannot_be_read_and_keeps_all_of_it(box: Mailbox, root: Root) -> None:
+    for key in "abc":
+        box.accept(message(key, a10=Fate("queued", "it is not up")))
+    spoilt = log_of(root).read_bytes().replace(b'"id":"b"', b'"id":"x"')
+    log_of(root).write_bytes(spoilt)
+    assert 0 < box.unreadable() < len(spoilt) / 2
+    box.mend()
+    assert box.unreadable() == 0
+    assert [*box.messages()] == [*Mailbox(root, SESSION).open()] == ["a", "c"]
+    assert (root.session(SESSION).quarantine / f"{LOG}.0").read_bytes() == spoilt
+    box.accept(message("d"))
+    assert [*box.messages()] == ["a", "c", "d"]
 
 
 def test_numbers_go_on_behind_a_log_longer_than_one_look(box: Mailbox, root: Root) -> None:

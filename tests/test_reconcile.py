@@ -7,7 +7,7 @@ from hypothesis import given, strategies
 
 from mas import reconcile
 from mas.mending import ACTIONS
-from mas.reconcile import INDEX, NOTES, Finding, Report, Seen, plan
+from mas.reconcile import INDEX, NOTES, Finding, Report, Seen, Workspace, plan
 
 ID = "0f0f0f0f-1111-4222-8333-444444444444"
 ROW = {"sessionId": ID, "status": "active", "lastActivity": "x", "rev": 3}
@@ -95,6 +95,10 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         (sound(document=HALF_MADE), ["half_made_worktree"]),
         (sound(document=HALF_MADE | {"status": "failed"}), []),
         (sound(document=HALF_MADE, damage="why"), ["damage"]),
+        # its workspace
+        (sound(workspace=Workspace(missing=("unit/10", "logs"), odd=("bin",))), ["workspace"] * 3),
+        (sound(workspace=Workspace(config="why", unreadable=3)), ["config", "messages"]),
+        (sound(workspace=Workspace(missing=("logs",)), newer=True), ["newer"]),
         # its team
         (sound(document=STARTING), ["half_started"]),
         (sound(document=STARTING, panes=frozenset({"10"})), ["half_built"]),
@@ -124,6 +128,23 @@ def test_each_rule(seen: Seen, found: list[str]) -> None:
     assert problems(seen) == found
 
 
+@pytest.mark.parametrize(
+    ("workspace", "action", "remedy"),
+    [
+        (Workspace(missing=("logs",)), "make_logs", ""),
+        (Workspace(missing=("unit/10",)), "", "bring it back, or `mas rm 0f0f0f0f`"),
+        (Workspace(odd=("logs",)), "", "mas follows no links; look at it and move it away"),
+        (Workspace(config="why", config_remedy="bring it back"), "", "bring it back"),
+        (Workspace(unreadable=3), "set_messages_aside", ""),
+    ],
+)
+def test_of_a_workspace_what_loses_nothing_is_mended_and_the_rest_has_a_remedy(
+    workspace: Workspace, action: str, remedy: str
+) -> None:
+    (found,) = plan(sound(workspace=workspace))
+    assert (found.action, found.remedy, found.lossy) == (action, remedy, False)
+
+
 TEXTS = strategies.sampled_from(["", "why"])
 WORDS = strategies.sampled_from(["up", "down", "unknown"])
 DOCUMENTS = strategies.none() | strategies.builds(record, wanted=WORDS, observed=WORDS)
@@ -145,6 +166,7 @@ SIGHTS = strategies.builds(
     temporaries=strategies.sampled_from([(), ("x",)]),
     wrong_modes=strategies.sampled_from([(), ("x",)]),
     damaged_checkpoints=strategies.sampled_from([(), (3,)]),
+    workspace=strategies.sampled_from([Workspace(), Workspace(("logs", "unit"), ("bin",), "why", "what", 3)]),
 )
 
 
@@ -219,4 +241,5 @@ def test_a_finding_is_told_in_the_words_of_json() -> None:
         "text": "the index is missing",
         "action": "rebuild_index",
         "lossy": False,
+        "remedy": "",
     }

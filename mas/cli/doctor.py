@@ -65,7 +65,7 @@ def _fate(report: Report, one: Finding, *, named: bool, planned: bool) -> str:
     if one in report.mended:
         return report.mended[one] or "mended"
     if not one.action or one.problem in NOTES:
-        return ""
+        return one.remedy
     if one.lossy and not named:
         return f"doctor --fix {one.session_id[:8]}"
     return f"would {one.action.replace('_', ' ')}" if planned else ""
