@@ -6,10 +6,11 @@ from typing import Any
 
 from mas import git
 from mas.config import ExecutionMode, SessionConfig
+from mas.errors import RefusedError
 from mas.fields import FIELDS, check_part
 from mas.lifecycle import SessionStatus
 from mas.paths import absolute
-from mas.record import Document, lifecycle_of
+from mas.record import Document, lifecycle_of, max_iterations_of
 from mas.session import SessionConfiguration, SessionStatistics, from_document
 
 
@@ -30,7 +31,7 @@ def first_record(  # noqa: PLR0913  each is one thing a record begins with
     if config:
         config = replace(config, project_path=absolute(config.project_path, place))
         place = config.project_path
-    settings = configuration or SessionConfiguration(max_iterations=config.max_iterations if config else 3)
+    settings, config = _agreed(configuration or SessionConfiguration(), config)
     own = {"config": config.to_json() if config else None, "parent_session_id": parent}
     record: dict[str, Any] = {
         "session_id": session_id,
@@ -46,10 +47,27 @@ def first_record(  # noqa: PLR0913  each is one thing a record begins with
     return record
 
 
+def _agreed(
+    settings: SessionConfiguration, config: SessionConfig | None
+) -> tuple[SessionConfiguration, SessionConfig | None]:
+    """Both with one bound on the iterations, that which is not the default; raises RefusedError where both say one."""
+    if config is None or config.max_iterations == settings.max_iterations:
+        return settings, config
+    if settings.max_iterations == _DEFAULT:
+        return replace(settings, max_iterations=config.max_iterations), config
+    if config.max_iterations == _DEFAULT:
+        return settings, replace(config, max_iterations=settings.max_iterations)
+    msg = f"max_iterations is {settings.max_iterations} in configuration and {config.max_iterations} in config"
+    raise RefusedError(msg, hint="give it once")
+
+
+_DEFAULT = SessionConfiguration().max_iterations
+
+
 def child(parent: Document, *, session_id: str, place: Path, now: str) -> Document:
     """A record that begins again with the request and the configuration of another."""
     stored = lifecycle_of(parent).get("config")
-    config = SessionConfig.from_json(stored) if stored else None
+    config = SessionConfig.from_json({**stored, "max_iterations": max_iterations_of(parent)}) if stored else None
     if config and config.execution_mode.worktree:
         branch = f"{config.execution_mode.worktree[:80]}-{session_id[:8]}"
         config = replace(config, execution_mode=ExecutionMode(branch))

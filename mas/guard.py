@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mas import events
-from mas.config import SessionConfig
+from mas.config import ExecutionMode, SessionConfig
 from mas.errors import RefusedError, shorten
 from mas.fields import check_updates
 from mas.lifecycle import RUNNING, TERMINAL, SessionStatus, check_coarse, check_transition, parse_status
@@ -117,6 +117,7 @@ def _wanted_status(document: Document, event: events.SessionEvent) -> SessionSta
         case events.Started():
             if status is not SessionStatus.INITIALIZING:
                 raise _not_now(document, event, "it was started before")
+            _check_place(document, event.config)
             return SessionStatus.PLANNING
         case events.PhaseChanged(previous, to):
             if previous is not status or to is status or status not in RUNNING or to not in RUNNING:
@@ -132,6 +133,17 @@ def _wanted_status(document: Document, event: events.SessionEvent) -> SessionSta
             return SessionStatus.COMPLETED
         case _:
             return SessionStatus.FAILED
+
+
+def _check_place(document: Document, config: SessionConfig | None) -> None:
+    """A worktree is made with the session; a configuration that comes with its start cannot ask for another place."""
+    if config is None:
+        return
+    stored = ExecutionMode.from_json((lifecycle_of(document).get("config") or {}).get("execution_mode"))
+    if config.execution_mode != stored:
+        made, asked = (mode.worktree or "none" for mode in (stored, config.execution_mode))
+        msg = f"session {document['session_id']} was made with git worktree {made}, and cannot start with {asked}"
+        raise RefusedError(msg, hint="make another session with the configuration that is meant")
 
 
 def _not_now(document: Document, event: events.SessionEvent, why: str) -> RefusedError:
@@ -164,7 +176,7 @@ def consequences(
     ``extra`` is written beside the event's own data.
     """
     word, data = admit(document, event, now)
-    entries = _in_pieces(event, (word, {**data, **(extra or {})}))
+    entries = [*_bounds(document, event), *_in_pieces(event, (word, {**data, **(extra or {})}))]
     failing = isinstance(event, events.CommandExecuted | events.IterationCompleted) and not event.success
     if failing and options_of(document).get("fail_fast"):
         what = event.command if isinstance(event, events.CommandExecuted) else "the iteration"
@@ -172,10 +184,20 @@ def consequences(
     return entries
 
 
+def _bounds(document: Document, event: events.SessionEvent) -> list[Entry]:
+    """The update that the bound in a start's configuration means, where the record has another."""
+    most = event.config.max_iterations if isinstance(event, events.Started) and event.config else None
+    if most in (None, max_iterations_of(document)):
+        return []
+    return [("updated", {"set": {"configuration": {**(document.get("configuration") or {}), "max_iterations": most}}})]
+
+
 def start(document: Document) -> events.Started:
-    """The event that begins a session's work, with the configuration it was created with."""
+    """The event that begins a session's work, with the configuration it was created with, as it was changed since."""
     config = lifecycle_of(document).get("config")
-    return events.Started(SessionConfig.from_json(config) if config else None)
+    return events.Started(
+        SessionConfig.from_json({**config, "max_iterations": max_iterations_of(document)}) if config else None
+    )
 
 
 def transition(

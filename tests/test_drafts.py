@@ -52,8 +52,21 @@ def test_the_configuration_is_kept_with_its_project_made_absolute(repo: Path, tm
     assert record["configuration"]["max_iterations"] == 7
     stored = SessionConfig.from_json(record["lifecycle"]["config"])
     assert (stored.project_path, stored.options) == (repo, config.options)
-    both = begin(tmp_path, config=config, configuration=SessionConfiguration(max_iterations=2))
-    assert both["configuration"]["max_iterations"] == 2
+
+
+@pytest.mark.parametrize(("ours", "theirs", "agreed"), [(3, 7, 7), (7, 3, 7), (7, 7, 7), (3, 3, 3)])
+def test_the_bound_is_said_once_and_counts_everywhere(tmp_path: Path, ours: int, theirs: int, agreed: int) -> None:
+    given = SessionConfiguration(max_iterations=ours, timeout_minutes=5)
+    record = begin(tmp_path, config=SessionConfig(tmp_path, max_iterations=theirs), configuration=given)
+    assert record["configuration"]["max_iterations"] == agreed
+    assert record["lifecycle"]["config"]["max_iterations"] == agreed
+    assert record["configuration"]["timeout_minutes"] == 5
+
+
+def test_two_bounds_are_a_contradiction(tmp_path: Path) -> None:
+    config, given = SessionConfig(tmp_path, max_iterations=2), SessionConfiguration(max_iterations=7)
+    with pytest.raises(RefusedError, match="max_iterations is 7 in configuration and 2 in config"):
+        begin(tmp_path, config=config, configuration=given)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +91,7 @@ def test_a_child_has_its_parents_request_and_configuration_and_nothing_else(tmp_
     )
     child = drafts.child(parent, session_id=OTHER_ID, place=tmp_path, now="later")
     assert (child["session_id"], child["status"], child["created_at"]) == (OTHER_ID, "initializing", "later")
-    assert child["lifecycle"] == {"config": config, "parent_session_id": ID}
+    assert child["lifecycle"] == {"config": {**config, "max_iterations": 9}, "parent_session_id": ID}
     assert child["configuration"] == {**parent["configuration"], "error_recovery_enabled": True}
     assert (child["feature_request"], child["current_phase"]) == ("Build it", "implement")
     assert child["prd_reference"] == {"filename": "a", "path": "b"}

@@ -10,7 +10,7 @@ import pytest
 from records import begun, first, grown, happened, in_status, time
 
 from mas import events, guard
-from mas.config import SessionConfig, SessionOptions
+from mas.config import ExecutionMode, SessionConfig, SessionOptions
 from mas.errors import RefusedError
 from mas.events import (
     AnalysisCompleted,
@@ -204,6 +204,23 @@ def test_a_session_starts_with_the_configuration_it_was_created_with() -> None:
     config = SessionConfig("/x")  # type: ignore[arg-type]
     assert guard.start(first(lifecycle={"config": config.to_json()})) == Started(config)
     assert guard.start(first()) == Started()
+    changed = first(lifecycle={"config": config.to_json()}, configuration={"max_iterations": 5})
+    assert guard.start(changed) == Started(SessionConfig("/x", max_iterations=5))  # type: ignore[arg-type]
+
+
+def test_the_bound_of_a_starts_configuration_counts_from_then_on() -> None:
+    config = SessionConfig("/x", max_iterations=5)  # type: ignore[arg-type]
+    (update, started) = guard.consequences(first(configuration={"timeout_minutes": 9}), Started(config), NOW)
+    assert update == ("updated", {"set": {"configuration": {"timeout_minutes": 9, "max_iterations": 5}}})
+    assert started == ("started", {"config": config.to_json()})
+
+
+@pytest.mark.parametrize(("made", "asked"), [(None, "feature"), ("feature", None), ("feature", "other")])
+def test_a_start_cannot_ask_for_another_place(made: str | None, asked: str | None) -> None:
+    before, wanted = (SessionConfig("/x", execution_mode=ExecutionMode(name)) for name in (made, asked))  # type: ignore[arg-type]
+    document = first(lifecycle={"config": before.to_json(), "worktree": {"path": "/y"}})
+    with pytest.raises(RefusedError, match=f"made with git worktree {made or 'none'}, and cannot start with"):
+        guard.admit(document, Started(wanted), NOW)
 
 
 @pytest.mark.parametrize(
