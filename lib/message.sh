@@ -165,16 +165,46 @@ __mas_route_raw() { # <text> <execute>
     done
 }
 
-__mas_route() { # <target> <text> <execute> <sender>: in one call; 1 where there is nobody of that name
-    local lines code=0
+__mas_route() { # <target> <text> <execute> <sender>: in one call; 1 where mas refused it as a whole
+    local lines code=0 before=$__mas_all
     lines=$(__mas_send "$__mas_session" "$@") || code=$?
     __mas_count "$lines"
-    ((code == 0 || __mas_all > 0))
+    ((code == 0 || __mas_all > before))
+}
+
+__mas_in_team() { # <sender>: takes those out of __mas_targets who are not in the session's team, and counts them
+    # __mas_reply becomes the sender, nothing where it is not in it either
+    local unit id rest lines ids=' '
+    local -a kept=()
+    lines=$(__mas_run agents -- "$__mas_session") || return
+    while IFS=$'\t' read -r unit id rest; do ids+="$id "; done <<<"$lines"
+    for id in "${__mas_targets[@]}"; do
+        if [[ $ids == *" $id "* ]]; then
+            kept+=("$id")
+        else
+            __mas_all=$((__mas_all + 1))
+            print_error "Invalid agent ID: $id"
+        fi
+    done
+    __mas_targets=("${kept[@]}")
+    __mas_reply=''
+    [[ -z $1 || $ids != *" $1 "* ]] || __mas_reply=$1
+}
+
+# A team may lack one of those who are meant, or the sender, and mas refuses that. The others are to get it.
+__mas_route_known() { # <target> <text> <execute> <sender>
+    local to count
+    ((${#__mas_targets[@]} > 0)) || return 0
+    ! __mas_route "$@" 2>/dev/null || return 0
+    __mas_in_team "$4" && ((${#__mas_targets[@]} > 0)) || return 0
+    count=${#__mas_targets[@]}
+    printf -v to '%s,' "${__mas_targets[@]}"
+    __mas_route "${to%,}" "$2" "$3" "$__mas_reply" || __mas_all=$((__mas_all + count))
 }
 
 # A word that only the team of the session knows is left to mas.
 route_message() { # <target> <text> [execute] [sender]
-    local to=${1-} text=${2-} execute=${3:-false} known __mas_session __mas_raw __mas_sent=0 __mas_all=0
+    local to=${1-} text=${2-} execute=${3:-false} known meant __mas_session __mas_raw __mas_sent=0 __mas_all=0
     local -a __mas_targets=()
     __mas_expand "$to"
     __mas_address || return
@@ -184,17 +214,24 @@ route_message() { # <target> <text> [execute] [sender]
         return 1
     fi
     __mas_leave_out "${4-}"
+    meant=${#__mas_targets[@]}
     if [[ $to == *,* ]]; then
         printf -v to '%s,' "${__mas_targets[@]}"
         to=${to%,}
     fi
     if [[ -n $__mas_raw ]]; then
         __mas_route_raw "$text" "$execute"
-    elif ((known == 0 || ${#__mas_targets[@]} > 0)) && ! __mas_route "$to" "$text" "$execute" "${4-}" && ((known == 0)); then
+    elif ((known > 0)); then
+        __mas_route_known "$to" "$text" "$execute" "${4-}"
+    elif ! __mas_route "$to" "$text" "$execute" "${4-}"; then
         print_error "Invalid target: $to"
         return 1
     fi
-    print_success "Message sent to $__mas_sent/$__mas_all agents"
+    if ((meant > 0 && __mas_sent == 0)); then
+        print_error "Message sent to 0/$__mas_all agents"
+    else
+        print_success "Message sent to $__mas_sent/$__mas_all agents"
+    fi
 }
 
 broadcast_message() { # <text> [execute] [exclude]

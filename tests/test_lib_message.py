@@ -1,43 +1,80 @@
 """Messages from bash: who is meant, what reaches whom, in a session of ours and in any other."""
 
-import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from bashes import PROGRAM, READER, STRICT, Bash, Done, run
+from bashes import PROGRAM, STRICT, Bash, Done, give_readers, run
+from roots import mas_of
 from teams import tmux
 
+from mas.messages import Message
 from mas.paths import Root
+from mas.starting import StartOptions
 
 Wait = Callable[..., None]
 
 ALL = "00 10 11 12 13 20 21 22 23 30 31 32 33"
 ID = "1234abcd-0000-4000-8000-000000000001"
 NAME = "mas-1234abcd"
-
-
-@pytest.fixture(params=["", STRICT], ids=["plain", "strict"])
-def sh(request: pytest.FixtureRequest, root: Root, tmux_socket: Path, monkeypatch: pytest.MonkeyPatch) -> Bash:
-    assert os.environ["MAS_TMUX_SOCKET"] == str(tmux_socket)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(root.path.parent / "config"))
-    return Bash(request.param, root.path, "message.sh")
-
-
-def begin(sh: Bash, *words: str) -> str:
-    """A session of mas with 13 agents that read."""
-    start = ["start", "--isolated", "--root", str(sh.root), "--id", ID, "--command", READER]
-    done = run([str(PROGRAM), *start, *words])
-    assert done.code == 0, done.err
-    return NAME
+each_mode = pytest.mark.parametrize("begin", ["", STRICT], ids=["plain", "strict"])
 
 
 @pytest.fixture
-def ours(sh: Bash) -> str:
-    return begin(sh)
+def sh(root: Root, tmux_socket: Path, monkeypatch: pytest.MonkeyPatch) -> Bash:
+    assert os.environ["MAS_TMUX_SOCKET"] == str(tmux_socket)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(root.path.parent / "config"))
+    return Bash(STRICT, root.path, "message.sh")
+
+
+@dataclass
+class Team:
+    """A team of agents that read, as a script sees it."""
+
+    root: Root
+    socket: Path
+    begin: str = STRICT
+    before: int = 0
+
+    def __call__(self, script: str, *words: str, **others: str) -> Done:
+        """Run a script for which the team's session is the one that is meant."""
+        env = {"SESSION_NAME": NAME, "MAS_TMUX_SOCKET": str(self.socket), **others}
+        return Bash(self.begin, self.root.path, "message.sh")(script, *words, env=env)
+
+    def sent(self) -> Sequence[Message]:
+        """The messages that were recorded since the test began."""
+        return [*mas_of(self.root).messages(ID).values()][self.before :]
+
+    def screens(self) -> dict[str, str]:
+        """What is shown in the pane of each agent."""
+        return screens(self.socket, NAME)
+
+
+@pytest.fixture(scope="module")
+def started(shared_root: Root, shared_socket: Path) -> Team:
+    """A whole team for all tests that only write to it."""
+    words = ["start", "--isolated", "--root", str(shared_root.path), "--id", ID, *give_readers(shared_root)]
+    done = run([str(PROGRAM), *words])
+    assert done.code == 0, done.err
+    return Team(shared_root, shared_socket)
+
+
+@pytest.fixture
+def ours(started: Team, monkeypatch: pytest.MonkeyPatch) -> Team:
+    monkeypatch.setenv("MAS_TMUX_SOCKET", str(started.socket))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(started.root.path.parent / "config"))
+    return Team(started.root, started.socket, before=len(mas_of(started.root).messages(ID)))
+
+
+def of_its_own(sh: Bash, root: Root, socket: Path, template: str) -> Team:
+    """A team of another template, with which a test may do what it wants."""
+    _, profile = give_readers(root)
+    mas = mas_of(root)
+    mas.start(mas.plan(StartOptions(template=template, agent=profile, session_id=ID)))
+    return Team(root, socket, sh.begin)
 
 
 @pytest.fixture
@@ -65,133 +102,144 @@ def screens(socket: Path, session: str) -> dict[str, str]:
     return dict(zip(ALL.split(), shown, strict=True))
 
 
-def recorded(sh: Bash) -> list[dict[str, Any]]:
-    done = run([str(PROGRAM), "messages", ID, "--json", "--root", str(sh.root)])
-    assert done.code == 0, done.err
-    found: list[dict[str, Any]] = json.loads(done.out)["messages"]
-    return found
-
-
 # --- who is meant ---
 
-
-@pytest.mark.parametrize(
-    ("target", "expanded"),
-    [
-        ("00", "00"),
-        ("33", "33"),
-        ("01", "01"),
-        ("agent-12", "12"),
-        ("meta", "00"),
-        ("design", "10 11 12 13"),
-        ("development", "20 21 22 23"),
-        ("business", "30 31 32 33"),
-        ("window0", "00"),
-        ("window2", "20 21 22 23"),
-        ("meta-manager", "00"),
-        ("unit1", "10 11 12 13"),
-        ("dev", "20 21 22 23"),
-        ("3", "30 31 32 33"),
-        ("managers", "00 10 20 30"),
-        ("workers", "11 12 13 21 22 23 31 32 33"),
-        ("all", ALL),
-        ("10, 11 ,design,nobody,10", "10 11 10 11 12 13 10"),
-        (" 20 ", "20"),
-    ],
-)
-def test_targets(sh: Bash, target: str, expanded: str) -> None:
-    assert sh('IFS=,; expand_target "$1"', target).answer == (0, f"{expanded}\n")
+TARGETS = {
+    "00": "00",
+    "33": "33",
+    "01": "01",
+    "agent-12": "12",
+    "meta": "00",
+    "design": "10 11 12 13",
+    "development": "20 21 22 23",
+    "business": "30 31 32 33",
+    "window0": "00",
+    "window2": "20 21 22 23",
+    "meta-manager": "00",
+    "unit1": "10 11 12 13",
+    "dev": "20 21 22 23",
+    "3": "30 31 32 33",
+    "managers": "00 10 20 30",
+    "workers": "11 12 13 21 22 23 31 32 33",
+    "all": ALL,
+    "10, 11 ,design,nobody,10": "10 11 10 11 12 13 10",
+    " 20 ": "20",
+    **dict.fromkeys(["", "40", "14", "99", "DESIGN", "*", "agent-", "agent-1", "000", "-n", ",", "window9"], ""),
+}
 
 
-@pytest.mark.parametrize(
-    "target", ["", "40", "14", "99", "DESIGN", "*", "agent-", "agent-1", "000", "-n", ",", "window9"]
-)
-def test_nobody(sh: Bash, target: str) -> None:
-    assert sh('expand_target "$1"', target).answer == (0, "\n")
+@each_mode
+def test_targets(begin: str, root: Root) -> None:
+    done = Bash(begin, root.path)('IFS=,; for target in "$@"; do expand_target "$target"; done', *TARGETS)
+    assert done.answer == (0, "".join(f"{expanded}\n" for expanded in TARGETS.values()))
 
 
-def test_managers_of_units(sh: Bash) -> None:
-    for unit, manager in {"meta": "00", "design": "10", "dev": "20", "business": "30", "x": "", "": ""}.items():
-        assert sh('get_unit_manager "$1"', unit).answer == (0, f"{manager}\n")
+@each_mode
+def test_managers_of_units(begin: str, root: Root) -> None:
+    managers = {"meta": "00", "design": "10", "dev": "20", "business": "30", "x": "", "": ""}
+    done = Bash(begin, root.path)('for unit in "$@"; do get_unit_manager "$unit"; done', *managers)
+    assert done.answer == (0, "".join(f"{manager}\n" for manager in managers.values()))
 
 
 # --- in a session of mas ---
 
 
-def test_a_message_reaches_its_agent_and_is_recorded(sh: Bash, ours: str, tmux_socket: Path, wait_until: Wait) -> None:
-    assert sh('send_to_agent "$1" 12 "$2" true', ours, "it's $(date) #(date);").answer == (0, "")
-    wait_until(lambda: screens(tmux_socket, ours)["12"].count("it's $(date) #(date);") == 2)
-    assert sh('send_to_agent "$1" 11 "typed only"', ours).answer == (0, "")
-    wait_until(lambda: screens(tmux_socket, ours)["11"].count("typed only") == 1)
-    assert [(one["target"], one["execute"]) for one in recorded(sh)] == [("12", True), ("11", False)]
+def test_a_message_reaches_its_agent_and_is_recorded(ours: Team, wait_until: Wait) -> None:
+    text = "it's $(date) #(date);"
+    assert ours('send_to_agent "$SESSION_NAME" 12 "$1" true; send_to_agent "$SESSION_NAME" 11 typed', text).answer == (
+        0,
+        "",
+    )
+    wait_until(lambda: ours.screens()["12"].count(text) == 2)
+    wait_until(lambda: ours.screens()["11"].count("typed") == 1)
+    assert [(one.target, one.execute) for one in ours.sent()] == [("12", True), ("11", False)]
 
 
-@pytest.mark.parametrize(
-    ("words", "said", "who"),
-    [
-        ("design hello 1", ["[SUCCESS] Message sent to 4/4 agents"], "10 11 12 13"),
-        ("managers hello true", ["[SUCCESS] Message sent to 4/4 agents"], "00 10 20 30"),
-        ("agent-33 hello true", ["[SUCCESS] Message sent to 1/1 agents"], "33"),
-        ("'10, dev,xx' hello true", ["[SUCCESS] Message sent to 5/5 agents"], "10 20 21 22 23"),
-        ("'10,01' hello", ["[ERROR] Invalid agent ID: 01", "[SUCCESS] Message sent to 1/2 agents"], "10"),
-        ("design hello 1 11", ["[INFO] Skipping sender: 11", "[SUCCESS] Message sent to 3/4 agents"], "10 12 13"),
-    ],
-)
-@pytest.mark.usefixtures("ours")
-def test_a_message_is_routed(sh: Bash, words: str, said: list[str], who: str) -> None:
-    assert plain(sh(f"SESSION_NAME={NAME}; route_message {words}")) == (0, said)
-    assert [(one["to"], set(one["fates"])) for one in recorded(sh)] == [(who.split(), set(who.split()))]
+ROUTES = {
+    "design hello 1": (["[SUCCESS] Message sent to 4/4 agents"], "10 11 12 13"),
+    "managers hello true": (["[SUCCESS] Message sent to 4/4 agents"], "00 10 20 30"),
+    "agent-33 hello true": (["[SUCCESS] Message sent to 1/1 agents"], "33"),
+    "'10, dev,xx' hello true": (["[SUCCESS] Message sent to 5/5 agents"], "10 20 21 22 23"),
+    "'10,01' hello": (["[ERROR] Invalid agent ID: 01", "[SUCCESS] Message sent to 1/2 agents"], "10"),
+    "design hello 1 11": (["[INFO] Skipping sender: 11", "[SUCCESS] Message sent to 3/4 agents"], "10 12 13"),
+}
 
 
-def test_a_sender_is_recorded_and_left_out(sh: Bash, ours: str) -> None:
-    code, lines = plain(sh("SESSION_NAME=$1; broadcast_message hello true 10", ours))
-    assert (code, lines) == (0, ["[INFO] Skipping sender: 10", "[SUCCESS] Message sent to 12/13 agents"])
-    assert [(one["sender"], len(one["to"])) for one in recorded(sh)] == [("10", 12)]
-    assert plain(sh("SESSION_NAME=$1; route_message 10 hello true 10", ours))[1][-1].endswith("sent to 0/1 agents")
+@each_mode
+def test_messages_are_routed(ours: Team, begin: str) -> None:
+    ours.begin = begin
+    done = ours("\n".join(f"route_message {words}" for words in ROUTES))
+    assert plain(done) == (0, [line for lines, _ in ROUTES.values() for line in lines])
+    assert [list(one.to) for one in ours.sent()] == [who.split() for _, who in ROUTES.values()]
+    assert all({*one.to} == {*one.fates} for one in ours.sent())
 
 
-def test_units_write_to_units(sh: Bash, ours: str) -> None:
-    code, lines = plain(sh("SESSION_NAME=$1; send_unit_to_unit design dev hello 1", ours))
-    assert (code, lines) == (0, ["[SUCCESS] Message sent to 4/4 agents"])
-    assert [(one["sender"], one["target"]) for one in recorded(sh)] == [("10", "dev")]
-    assert plain(sh("send_unit_to_unit nobody dev hello"))[0] == 1
+def test_a_sender_is_recorded_and_left_out(ours: Team) -> None:
+    code, lines = plain(ours("broadcast_message hello true 10; route_message 10 hello true 10"))
+    skipped = "[INFO] Skipping sender: 10"
+    said = [skipped, "[SUCCESS] Message sent to 12/13 agents", skipped, "[SUCCESS] Message sent to 0/1 agents"]
+    assert (code, lines) == (0, said)
+    assert [(one.sender, len(one.to)) for one in ours.sent()] == [("10", 12)]
 
 
-@pytest.mark.parametrize("target", ["40", "14", "99", "DESIGN", "*", "", "xx,yy"])
-def test_an_invalid_target_is_an_error(sh: Bash, ours: str, target: str) -> None:
-    done = sh('SESSION_NAME=$1; route_message "$2" hello', ours, target)
-    assert (done.code, "Invalid target" in done.out) == (1, True)
-    assert done.err == "" or target not in ("", "xx,yy"), "what cannot be a target is not asked about"
-    assert recorded(sh) == []
+def test_units_write_to_units(ours: Team) -> None:
+    code, lines = plain(ours("send_unit_to_unit design dev hello 1; send_unit_to_unit nobody dev hello"))
+    assert (code, lines) == (1, ["[SUCCESS] Message sent to 4/4 agents", "[ERROR] Unknown unit: nobody"])
+    assert [(one.sender, one.target) for one in ours.sent()] == [("10", "dev")]
 
 
-@pytest.mark.parametrize("agent", ["99", "01", "", "x", "all", "10,11"])
-def test_an_invalid_agent_is_an_error(sh: Bash, ours: str, agent: str) -> None:
-    done = sh('send_to_agent "$1" "$2" hello', ours, agent)
-    assert (done.code, "Invalid agent ID" in done.out) == (1, True)
-    assert recorded(sh) == []
+def test_an_invalid_target_is_an_error(ours: Team) -> None:
+    for_nobody = ["40", "14", "99", "DESIGN", "*", "", "xx,yy"]
+    done = ours('for target in "$@"; do route_message "$target" hello || echo "$?"; done', *for_nobody)
+    assert re.findall(r"Invalid target: (.*)\n1\n", done.out) == for_nobody
+    assert len(done.err.splitlines()) == len(for_nobody) - 2, "what cannot be a target is not asked about"
+    assert ours.sent() == []
 
 
-def test_a_team_of_its_own_is_known_to_mas(sh: Bash, tmux_socket: Path, wait_until: Wait) -> None:
-    name = begin(sh, "--template", "solo")
-    done = plain(sh("SESSION_NAME=$1; route_message all hello true", name))
-    assert done == (0, ["[SUCCESS] Message sent to 1/1 agents"])
-    wait_until(lambda: "hello" in tmux(tmux_socket, "capture-pane", "-p", "-t", f"={name}:"))
+def test_an_invalid_agent_is_an_error(ours: Team) -> None:
+    nobody = ["99", "01", "", "x", "all", "10,11"]
+    done = ours('for agent in "$@"; do send_to_agent "$SESSION_NAME" "$agent" hello || echo "$?"; done', *nobody)
+    assert re.findall(r"Invalid agent ID: (.*)\n1\n", done.out) == nobody
+    assert ours.sent() == []
 
 
-def test_a_message_to_a_stopped_session_waits(sh: Bash, ours: str) -> None:
-    assert run([str(PROGRAM), "stop", ID, "--root", str(sh.root)]).code == 0
-    for word in (ours, ID):
-        code, lines = plain(sh("SESSION_NAME=$1; route_message 12 hello", word))
+def test_what_is_refused_is_no_success(ours: Team) -> None:
+    done = ours("route_message 12 '' true; route_message 10,12 ''")
+    lines = re.sub(r"\033\[[0-9;]*m", "", done.out).splitlines()
+    assert (done.code, lines) == (0, ["[ERROR] Message sent to 0/1 agents", "[ERROR] Message sent to 0/2 agents"])
+    assert done.err.count("the message is empty") == 2
+    assert ours.sent() == []
+
+
+def test_a_team_that_lacks_who_is_meant(sh: Bash, root: Root, tmux_socket: Path) -> None:
+    pair = of_its_own(sh, root, tmux_socket, "pair")
+    lacks = [f"[ERROR] Invalid agent ID: {one}" for one in ("12", "13")]
+    for words, said, who in (
+        ("10,12 x true", [lacks[0], "[SUCCESS] Message sent to 1/2 agents"], ["10"]),
+        ("design x true", [*lacks, "[SUCCESS] Message sent to 2/4 agents"], ["10", "11"]),
+        ("11 x true 33", ["[SUCCESS] Message sent to 1/1 agents"], ["11"]),
+        ("12 x true", [lacks[0], "[ERROR] Message sent to 0/1 agents"], []),
+        ("all x true", ["[SUCCESS] Message sent to 2/2 agents"], ["10", "11"]),
+    ):
+        pair.before = len(mas_of(root).messages(ID))
+        assert plain(pair(f"route_message {words}")) == (0, said)
+        assert [one for message in pair.sent() for one in message.to] == who
+
+
+def test_a_message_to_a_stopped_session_waits(sh: Bash, root: Root, tmux_socket: Path) -> None:
+    solo = of_its_own(sh, root, tmux_socket, "solo")
+    mas_of(root).stop(ID, grace=0)
+    for name in (NAME, ID):
+        code, lines = plain(solo("route_message 00 hello", SESSION_NAME=name))
         assert (code, lines) == (0, ["[SUCCESS] Message sent to 1/1 agents"])
-    assert [one["fates"]["12"]["outcome"] for one in recorded(sh)] == ["queued"] * 2
+    assert [one.fates["00"].outcome for one in solo.sent()] == ["queued"] * 2
 
 
-def test_a_long_text_arrives_whole(sh: Bash, ours: str) -> None:
-    text = "".join(f"line {at} it's\n" for at in range(30000))
-    script = "printf -v text '%s\\n' {0..29999}; text=${text//$'\\n'/ it\\'s$'\\n'}; send_to_agent $1 12 \"$text\""
-    assert sh(script, ours).answer == (0, "")
-    assert re.sub(r"line ", "", text) == recorded(sh)[0]["message"]
+def test_a_long_text_arrives_whole(ours: Team) -> None:
+    text = "".join(f"{at} it's\n" for at in range(3000))
+    script = "printf -v text '%s\\n' {0..2999}; text=${text//$'\\n'/ it\\'s$'\\n'}; send_to_agent $1 13 \"$text\""
+    assert ours(script, NAME).answer == (0, "")
+    assert ours.sent()[0].text == text
 
 
 def test_without_a_session_nothing_is_sent(sh: Bash) -> None:
@@ -202,10 +250,13 @@ def test_without_a_session_nothing_is_sent(sh: Bash) -> None:
     assert plain(sh("send_to_agent mas-gone 12 hello"))[0] == 1
 
 
-def test_the_session_that_is_meant_is_found(sh: Bash, ours: str) -> None:
-    assert plain(sh("unset SESSION_NAME; route_message 12 hello"))[0] == 0
-    assert len(recorded(sh)) == 1
-    assert ours == NAME
+def test_the_session_that_is_meant_is_found(ours: Team, tmux_socket: Path) -> None:
+    assert plain(ours("unset SESSION_NAME; route_message 12 hello"))[0] == 0
+    assert len(ours.sent()) == 1
+    for name in ("mas-one", "mas-two"):
+        tmux(tmux_socket, "new-session", "-d", "-s", name, "cat")
+    done = ours("unset SESSION_NAME; route_message 12 hello", MAS_ROOT="/nowhere", MAS_TMUX_SOCKET=str(tmux_socket))
+    assert (done.code, "not clear which session is meant" in done.out, "mas-one mas-two" in done.err) == (1, True, True)
 
 
 # --- in a session that a script built ---
@@ -224,39 +275,35 @@ def test_a_text_is_typed(sh: Bash, raw: str, tmux_socket: Path, wait_until: Wait
     )
 
 
-def test_who_is_not_there_does_not_get_it(sh: Bash, raw: str, tmux_socket: Path) -> None:
-    tmux(tmux_socket, "kill-window", "-t", f"={raw}:=design")
+@pytest.mark.usefixtures("raw")
+def test_who_is_not_there_does_not_get_it(sh: Bash, tmux_socket: Path) -> None:
+    tmux(tmux_socket, "kill-window", "-t", "=mas-raw:=design")
     done = sh("SESSION_NAME=mas-raw; route_message 10,20 hello")
     assert (done.code, "sent to 1/2" in done.out) == (0, True)
     assert sh("send_to_agent mas-raw 10 hello").code == 1
-    for target in ("nobody", "14", ""):
-        assert plain(sh('SESSION_NAME=mas-raw; route_message "$1" x', target))[0] == 1
+    script = 'SESSION_NAME=mas-raw; for one in "$@"; do route_message "$one" x || echo "$?"; done'
+    assert re.findall(r"Invalid target: (.*)\n1\n", sh(script, "nobody", "14", "").out) == ["nobody", "14", ""]
     assert plain(sh("send_to_agent mas-raw 01 x")) == (1, ["[ERROR] Invalid agent ID: 01"])
 
 
 # --- many messages ---
 
 
-def test_several_messages_go_one_after_another(sh: Bash, ours: str) -> None:
-    code, lines = plain(sh('send_batch_messages "$1" 12 one "two words" -n', ours, env={"BATCH_MESSAGE_DELAY": "0"}))
+def test_several_messages_go_one_after_another(ours: Team) -> None:
+    script = 'send_batch_messages; send_batch_messages "$1" 12; send_batch_messages "$1" 12 one "two words" -n'
+    code, lines = plain(ours(script, NAME, BATCH_MESSAGE_DELAY="0"))
     assert (code, lines) == (0, ["[SUCCESS] Message sent to 1/1 agents"] * 3)
-    assert [(one["message"], one["execute"]) for one in recorded(sh)] == [
-        ("one", False),
-        ("two words", False),
-        ("-n", False),
-    ]
-    assert sh("send_batch_messages $1 12", ours).answer == (0, "")
-    assert sh("send_batch_messages").answer == (0, "")
+    assert [(one.text, one.execute) for one in ours.sent()] == [("one", False), ("two words", False), ("-n", False)]
 
 
-def test_the_lines_of_a_file_are_messages(sh: Bash, ours: str, tmp_path: Path) -> None:
+def test_the_lines_of_a_file_are_messages(ours: Team, tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("one\n\n# no message\n  two #2\nthree")
     script = 'sleep() { command sleep 0; }; send_messages_from_file "$1" 12 "$2"'
-    code, lines = plain(sh(script, str(tmp_path / "a file"), ours))
+    code, lines = plain(ours(script, str(tmp_path / "a file"), NAME))
     assert (code, lines) == (0, ["[SUCCESS] Message sent to 1/1 agents"] * 3)
-    assert [one["message"] for one in recorded(sh)] == ["one", "  two #2", "three"]
+    assert [one.text for one in ours.sent()] == ["one", "  two #2", "three"]
     for name in (str(tmp_path / "none"), str(tmp_path), ""):
-        assert plain(sh('send_messages_from_file "$1" 12', name))[0] == 1
+        assert plain(ours('send_messages_from_file "$1" 12', name))[0] == 1
 
 
 # --- texts ---
