@@ -1,8 +1,9 @@
 """What one iteration changed: files, lines, commands and commits."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -46,6 +47,27 @@ class IterationChanges:
             if not isinstance(things, list | tuple) or not all(isinstance(thing, kinds) for thing in things):
                 raise wrong(name, things, "a list")
             object.__setattr__(self, name, tuple(str(one) if isinstance(one, PurePath) else one for one in things))
+
+    def filled(self, measured: "IterationChanges") -> "IterationChanges":
+        """These changes as somebody reported them, and what was left out as it was measured."""
+        lines = self if self.lines_added or self.lines_removed else measured
+        return replace(
+            self,
+            files_modified=self.files_modified or measured.files_modified,
+            lines_added=lines.lines_added,
+            lines_removed=lines.lines_removed,
+            git_commits=self.git_commits or measured.git_commits,
+        )
+
+    def news(self, reported: Iterable[str]) -> tuple[str, ...]:
+        """The commands that were run besides those ``reported`` one by one; of two alike each counts."""
+        left, found = Counter(reported), []
+        for command in self.commands_run:
+            if left[command]:
+                left[command] -= 1
+            else:
+                found.append(command)
+        return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
         """The changes as plain JSON values."""

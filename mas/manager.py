@@ -220,7 +220,7 @@ class SessionManager:
             return event, {}
         document = self.storage.read(session_id).document
         guard.admit(document, event, self._clock())
-        return worksite.asked(document, event, self._excluded())
+        return worksite.asked(document, event, self._excluded(), self.events)
 
     def _excluded(self) -> Sequence[Path]:
         """What may lie in the project and is ours."""

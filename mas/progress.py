@@ -49,7 +49,7 @@ class _Tally:
     def _complete(self, event: IterationCompleted, timestamp: str) -> None:
         """Close the iteration; what it says it ran was perhaps not reported one by one, and the reverse."""
         changes = event.changes
-        self.commands += [ExecutedCommand(command, True, timestamp) for command in changes.commands_run]  # noqa: FBT003
+        self.commands += [ExecutedCommand(command, True, timestamp) for command in changes.news(self.within)]  # noqa: FBT003
         following = IterationMetrics(self.iterations[-1].number + 1 if self.iterations else 1, timestamp)
         opened = self.iterations.pop() if self.iterations and not self.iterations[-1].completed_at else following
         self.iterations.append(

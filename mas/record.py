@@ -144,8 +144,7 @@ def _change_phase(document: dict[str, Any], lifecycle: dict[str, Any], data: Map
 
 
 def _begin_iteration(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
-    del document
-    lifecycle.update(iteration=data["number"], open=data["number"], opened_at=ts)
+    lifecycle.update(iteration=data["number"], open=data["number"], opened_at=ts, opened_rev=document.get("rev", 0))
     if data.get("mark"):
         lifecycle["mark"] = data["mark"]
 
@@ -154,11 +153,12 @@ def _end_iteration(document: dict[str, Any], lifecycle: dict[str, Any], data: Ma
     del document, ts
     changes = data.get("changes") or {}
     lifecycle["completed"] = data["number"]
-    for name in ("open", "opened_at", "mark"):
+    for name in ("open", "opened_at", "opened_rev", "mark"):
         lifecycle.pop(name, None)
     _count(lifecycle, "lines_added", changes.get("lines_added", 0))
     _count(lifecycle, "lines_removed", changes.get("lines_removed", 0))
     _count_lists(lifecycle, changes)
+    _count(lifecycle, "commands", -data.get("repeated", 0))
 
 
 def _count_portion(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:

@@ -3,7 +3,7 @@
 What is made is remembered in the record; what git cannot tell is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,14 @@ from typing import Any
 from mas import changes, guard, worktrees
 from mas.config import ExecutionMode
 from mas.errors import MasError, RefusedError
-from mas.events import Completed, IterationCompleted, IterationStarted, SessionEvent
+from mas.events import (
+    CommandExecuted,
+    Completed,
+    IterationCompleted,
+    IterationStarted,
+    SessionEvent,
+    TimestampedEvent,
+)
 from mas.iteration import CommitInfo, IterationChanges
 from mas.record import Document, lacks_worktree, lifecycle_of, options_of
 
@@ -84,25 +91,40 @@ def remove_worktree(document: Document, path: Path, *, force: bool) -> None:
             raise
 
 
+Log = Callable[[str, int], Sequence[TimestampedEvent]]
+"""The events of a session with a number above one."""
+
 ASKING = frozenset({IterationStarted, IterationCompleted, Completed})
 """The events before which git may have something to say."""
 
 
 def asked(
-    document: Document, event: SessionEvent, exclude: Sequence[Path] = ()
+    document: Document, event: SessionEvent, exclude: Sequence[Path] = (), log: Log | None = None
 ) -> tuple[SessionEvent, Mapping[str, Any]]:
     """The event with what git says about it, and what is to be written beside it. Takes long; not to be called locked.
 
+    ``log`` gives the events after a number, to tell which commands were reported before.
     Raises RefusedError where the work of a session that completes cannot be merged as it asks for.
     """
     match event:
         case IterationStarted() if options_of(document).get("collect_metrics"):
             return event, _marked(document, exclude)
-        case IterationCompleted(changes) if changes == IterationChanges():
-            return replace(event, changes=_measured(document) or changes), {}
+        case IterationCompleted(changes):
+            repeated = _repeated(document, changes, log)
+            return replace(event, changes=changes.filled(_measured(document))), repeated
         case Completed() if options_of(document).get("auto_merge"):
             return event, _merged(document)
     return event, {}
+
+
+def _repeated(document: Document, changes: IterationChanges, log: Log | None) -> dict[str, Any]:
+    """How many of the commands were reported one by one since the iteration began: each counts once."""
+    if not changes.commands_run or log is None:
+        return {}
+    happened = log(document["session_id"], lifecycle_of(document).get("opened_rev", 0))
+    reported = [one.event.command for one in happened if isinstance(one.event, CommandExecuted)]
+    count = len(changes.commands_run) - len(changes.news(reported))
+    return {"repeated": count} if count else {}
 
 
 def _merged(document: Document) -> dict[str, Any]:
@@ -129,15 +151,15 @@ def _marked(document: Document, exclude: Sequence[Path]) -> dict[str, Any]:
     return {"mark": [*found]} if found.tree else {}
 
 
-def _measured(document: Document) -> IterationChanges | None:
-    """What changed since the open iteration began; None where no mark was made or git cannot tell."""
+def _measured(document: Document) -> IterationChanges:
+    """What changed since the open iteration began; nothing where no mark was made or git cannot tell."""
     stored = lifecycle_of(document).get("mark")
     if not stored:
-        return None
+        return IterationChanges()
     try:
         commit, tree, time, exclude = stored
         found = changes.since(place_of(document), changes.Mark(commit, tree, time, tuple(exclude)))
     except (MasError, OSError, ValueError, TypeError):
-        return None
+        return IterationChanges()
     commits = tuple(CommitInfo(*one) for one in found.commits)
     return IterationChanges(found.files, found.lines_added, found.lines_removed, (), commits)

@@ -61,7 +61,7 @@ def test_an_iteration_is_open_until_it_is_completed() -> None:
     document = happened(stored, IterationCompleted(changes)).document
     lifecycle = lifecycle_of(document)
     assert (lifecycle["iteration"], lifecycle["completed"]) == (1, 1)
-    assert not {"open", "opened_at", "mark"} & lifecycle.keys()
+    assert not {"open", "opened_at", "opened_rev", "mark"} & lifecycle.keys()
     assert lifecycle["counts"] == {
         "file_changes": 2,
         "lines_added": 10,

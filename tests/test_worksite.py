@@ -236,6 +236,31 @@ def test_what_is_reported_counts_more_than_what_is_measured(repo: Path, manager:
     assert manager.get_progress(session.id).files_changed == {Path("reported.txt")}
 
 
+def test_what_a_report_leaves_out_is_measured(repo: Path, manager: SessionManager) -> None:
+    session = manager.create_session("x", config=config(repo, collect_metrics=True))
+    run(manager, session)
+    sha = commit(repo, "new.txt", "1\n2\n")
+    manager.record_event(session.id, IterationCompleted(IterationChanges(lines_removed=7, commands_run=("make",))))
+    [iteration] = manager.get_progress(session.id).metrics.iterations
+    found = iteration.changes
+    assert (found.files_modified, found.lines_added, found.lines_removed) == (("new.txt",), 0, 7)
+    assert ([one.sha for one in found.git_commits], found.commands_run) == ([sha], ("make",))
+
+
+def test_a_command_that_is_reported_twice_counts_once(repo: Path, manager: SessionManager) -> None:
+    session = manager.create_session("x", config=config(repo))
+    for number in (1, 2):
+        run(manager, session, number)
+        for command in ("make", "make", "ls"):
+            manager.record_event(session.id, CommandExecuted(command))
+        changes = IterationChanges(commands_run=("make", "echo", "make", "make"))
+        manager.record_event(session.id, IterationCompleted(changes))
+        told = [one.command for one in manager.get_progress(session.id).commands_executed]
+        assert told == ["make", "make", "ls", "echo", "make"] * number
+    assert manager.restore_session(session.id).document == manager.get_session(session.id).document
+    assert manager.complete_session(session.id).commands == 10
+
+
 def test_nothing_is_measured_unasked_or_where_there_is_nothing_to_measure(tmp_path: Path, repo: Path) -> None:
     for place, asked in ((repo, False), (tmp_path, True)):
         manager = SessionManager(place)
