@@ -30,6 +30,9 @@ MODE_VARIABLE = "MAS_SESSION_MODE"
 EOF_VARIABLE = "MAS_SEND_EOF"
 """Switches on, in the environment or in a project's settings, that the word EOF follows each message."""
 
+OTHERS_VARIABLE = "MAS_AGENTS_END_OTHERS"
+"""Lets agents end and remove sessions other than their own, in a project's settings only."""
+
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 _KEYS = {
     "project_name": ("PROJECT_NAME", "project_name", "projectName"),
@@ -38,6 +41,7 @@ _KEYS = {
     "template": ("MAS_TEMPLATE", "template"),
     "agent": ("MAS_AGENT", "agent"),
     "send_eof": (EOF_VARIABLE, "send_eof", "sendEof"),
+    "end_others": (OTHERS_VARIABLE, "agents_end_others", "agentsEndOthers"),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
@@ -54,6 +58,7 @@ class Settings:
     template: str = ""
     agent: str = ""
     send_eof: str = ""
+    end_others: str = ""
 
     def to_text(self) -> str:
         """A ``.masrc`` that says the same, to be read by us and sourced by a shell."""
@@ -93,9 +98,17 @@ def sends_eof(environ: Mapping[str, str], root: Root) -> bool:
 
     Raises UsageError for a word that is neither yes nor no.
     """
-    word = environ[EOF_VARIABLE] if EOF_VARIABLE in environ else load_settings(root).send_eof
+    return _switched(EOF_VARIABLE, environ[EOF_VARIABLE] if EOF_VARIABLE in environ else load_settings(root).send_eof)
+
+
+def ends_others(root: Root) -> bool:
+    """Whether agents may end and remove sessions other than their own; raises UsageError like ``sends_eof``."""
+    return _switched(OTHERS_VARIABLE, load_settings(root).end_others)
+
+
+def _switched(name: str, word: str) -> bool:
     if word.lower() not in _YES + _NO:
-        raise UsageError(f"{EOF_VARIABLE} is {shorten(word)}", hint="it may be 1 or 0")
+        raise UsageError(f"{name} is {shorten(word)}", hint="it may be 1 or 0")
     return word.lower() in _YES
 
 

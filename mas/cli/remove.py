@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mas import cleaning
+from mas import bounds, cleaning
 from mas.cli.calls import Call
 from mas.cli.options import DryRun, Json, Quiet, call_of, seconds
 from mas.cli.outcome import each, own_last
@@ -26,6 +26,7 @@ def remove(
 
 
 def _remove(call: Call, session_id: str, *, force: bool) -> str:
+    bounds.check_may_end(call.mas, session_id)
     with call.busy(f"removing {session_id[:8]}"):
         if call.root.maestro:
             call.manager.delete_session(session_id, force=force)

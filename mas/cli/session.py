@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mas import render, values
+from mas import bounds, render, values
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, Request, call_of, json_table
 from mas.cli.outcome import each, tell
@@ -212,6 +212,7 @@ def delete(
 
 
 def _delete(call: Call, session_id: str) -> str:
+    bounds.check_may_end(call.mas, session_id)
     call.manager.delete_session(session_id)
     return "is removed"
 

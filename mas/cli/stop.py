@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mas import attaching, legacy, meaning, settings, stopping, tmux
+from mas import attaching, bounds, legacy, meaning, settings, stopping, tmux
 from mas.cli.calls import Call
 from mas.cli.options import Names, Quiet, call_of
 from mas.cli.outcome import each, own_last
@@ -34,6 +34,7 @@ def stop(
         call.say("nothing was stopped")
         return 0
     if stray:
+        bounds.check_may_end(call.mas, "")
         stopping.end_stray(call.mas, stray)
         call.say(f"{stray.name} has ended; nobody had registered it")
     return each(call, own_last(call, ids), lambda one: _stop(call, one, force=force), quiet=quiet)
@@ -74,6 +75,7 @@ def _up(call: Call) -> Sequence[str]:
 
 
 def _stop(call: Call, session_id: str, *, force: bool) -> str:
+    bounds.check_may_end(call.mas, session_id)
     with call.busy(f"stopping {session_id[:8]}"):
         done = call.mas.stop(session_id, grace=0.0) if force else call.mas.stop(session_id)
     if done.handed_over:
