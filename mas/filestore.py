@@ -17,7 +17,7 @@ from mas.paths import Root, SessionPaths, check_session_id, check_stored_id, is_
 from mas.record import CREATED, Document
 from mas.replay import Entry, Stored
 from mas.states import PersistedSession, SessionCheckpoint
-from mas.storage import Build, exists, not_found, persisted, unsaved
+from mas.storage import Build, exists, no_checkpoint, not_found, persisted, unsaved
 
 CHECKPOINTS = "checkpoints"
 
@@ -247,6 +247,15 @@ class FileStorage:
             with files.directory(CHECKPOINTS, above) as fd:
                 seqs = sorted(filter(None, map(checkpoints.seq_of, directories.names(fd))))
                 return [(seq, _checkpoint(fd, seq)) for seq in seqs]
+
+    def checkpoint(self, session_id: str, seq: int) -> SessionCheckpoint:
+        """See SessionStorage."""
+        with self._open(session_id) as above:
+            try:
+                with files.directory(CHECKPOINTS, above) as fd:
+                    return checkpoints.decode(files.read(fd, checkpoints.name_of(seq)), seq)
+            except FileNotFoundError:
+                raise no_checkpoint(session_id, seq, (one for one, _ in self.checkpoint_files(session_id))) from None
 
     def drop_checkpoint(self, session_id: str, seq: int) -> None:
         """See SessionStorage."""

@@ -71,6 +71,9 @@ class SessionStorage(Protocol):
     def checkpoints(self, session_id: str) -> Sequence[SessionCheckpoint]:
         """The checkpoints that can be read, oldest first."""
 
+    def checkpoint(self, session_id: str, seq: int) -> SessionCheckpoint:
+        """The checkpoint of a record. Raises NotFoundError where there is none, DamagedError for a damaged one."""
+
     def drop_checkpoint(self, session_id: str, seq: int) -> None:
         """Remove the checkpoint of a record; one that is gone is fine."""
 
@@ -83,6 +86,13 @@ def not_found(session_id: object) -> NotFoundError:
 def exists(session_id: str) -> ExistsError:
     """The error for an id that is taken."""
     return ExistsError(f"session {session_id} exists", hint="choose another id, or `mas resume` that one")
+
+
+def no_checkpoint(session_id: str, seq: int, known: Iterable[int]) -> NotFoundError:
+    """The error for a checkpoint that is not there."""
+    there = ", ".join(map(str, known))
+    hint = f"there are: {there}" if there else "`mas checkpoint save` makes one"
+    return NotFoundError(f"session {session_id} has no checkpoint {seq}", hint=hint)
 
 
 def persisted(stored: Stored, log: Iterable[lines.Line], checkpoints: Sequence[SessionCheckpoint]) -> PersistedSession:
@@ -211,6 +221,13 @@ class MemoryStorage:
         """See SessionStorage."""
         self.read(session_id)
         return [checkpoint for _, checkpoint in sorted(self._checkpoints.get(session_id, {}).items())]
+
+    def checkpoint(self, session_id: str, seq: int) -> SessionCheckpoint:
+        """See SessionStorage; what is in memory is never damaged."""
+        found = {one.seq: one for one in self.checkpoints(session_id)}
+        if seq not in found:
+            raise no_checkpoint(session_id, seq, found)
+        return found[seq]
 
     def drop_checkpoint(self, session_id: str, seq: int) -> None:
         """See SessionStorage."""

@@ -285,6 +285,20 @@ def test_waiting_for_a_team(place: Path, tmux_socket: Path) -> None:
     assert ended(waiting).code == 0
 
 
+def test_a_damaged_checkpoint_is_told_and_an_older_one_taken(place: Path) -> None:
+    made = record(place)
+    first, second = (within(place).manager.save_checkpoint(made).seq for _ in range(2))
+    (within(place).root.session(made).checkpoints / f"{second}.json").write_text("nonsense")
+    listed = ok("checkpoint", "list", "-q", made, root=place)
+    assert listed.lines == [str(first)]
+    assert listed.err == f"checkpoint {second} is damaged; `mas doctor --fix {made[:8]}` sets it aside\n"
+    assert ok("checkpoint", "list", "--json", made, root=place).json["damaged"] == [second]
+    shown = ok("checkpoint", "show", made, root=place)
+    assert (shown.json["seq"], shown.err) == (first, f"checkpoint {second} is damaged, taking {first}\n")
+    refused = mas("checkpoint", "show", made, "--seq", str(second), root=place)
+    assert (refused.code, refused.err.partition(": its")[0]) == (1, f"mas: checkpoint {second} is damaged")
+
+
 def test_checkpoints_are_kept_and_gone_back_to(place: Path) -> None:
     made = record(place, request="Build it")
     assert ok("checkpoint", "list", made, root=place).err == "no checkpoints; `mas checkpoint save` makes one\n"

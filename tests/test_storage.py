@@ -103,6 +103,7 @@ def test_what_is_not_there_is_not_found(storage: SessionStorage, session_id: str
         lambda: storage.position(session_id),
         lambda: storage.checkpoints(session_id),
         lambda: storage.put_checkpoint(session_id, SessionCheckpoint(0, T0, {**first(), "rev": 1})),
+        lambda: storage.checkpoint(session_id, 1),
         lambda: storage.drop_checkpoint(session_id, 1),
         lambda: storage.delete(session_id),
     ):
@@ -185,6 +186,8 @@ def test_a_log_may_be_read_while_it_grows(made: SessionStorage) -> None:
 
 def test_checkpoints_are_kept_in_order(made: SessionStorage) -> None:
     assert made.checkpoints(ID) == []
+    with pytest.raises(NotFoundError, match="has no checkpoint 1"):
+        made.checkpoint(ID, 1)
     kept = [checkpoint(made)]
     made.put_checkpoint(ID, kept[0])
     add(made, START)
@@ -193,6 +196,10 @@ def test_checkpoints_are_kept_in_order(made: SessionStorage) -> None:
     made.put_checkpoint(ID, kept[0])
     assert made.checkpoints(ID) == kept
     assert [one.seq for one in made.checkpoints(ID)] == [1, 2]
+    assert [made.checkpoint(ID, seq) for seq in (1, 2)] == kept
+    with pytest.raises(NotFoundError, match="has no checkpoint 3") as refused:
+        made.checkpoint(ID, 3)
+    assert refused.value.hint == "there are: 1, 2"
     made.drop_checkpoint(ID, 1)
     made.drop_checkpoint(ID, 1)
     assert made.checkpoints(ID) == kept[1:]

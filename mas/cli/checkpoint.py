@@ -35,9 +35,12 @@ def list_(context: typer.Context, name: Name = None, *, as_json: Json = False, q
     """Show the checkpoints of a session, oldest first."""
     call = call_of(context)
     session_id = call.mas.resolve(name)
-    found = call.mas.storage.checkpoints(session_id)
+    found, damaged = _read(call, session_id)
+    for seq in damaged if not as_json else ():
+        call.say(f"checkpoint {seq} is damaged; `mas doctor --fix {session_id[:8]}` sets it aside")
     if as_json:
-        call.json({"sessionId": session_id, "checkpoints": [_to_json(one) for one in found], "count": len(found)})
+        told = [_to_json(one) for one in found]
+        call.json({"sessionId": session_id, "checkpoints": told, "count": len(found), "damaged": damaged})
     elif quiet:
         call.lines([str(one.seq) for one in found])
     elif not found:
@@ -45,6 +48,12 @@ def list_(context: typer.Context, name: Name = None, *, as_json: Json = False, q
     else:
         _show_list(call, found)
     return 0
+
+
+def _read(call: Call, session_id: str) -> tuple[list[SessionCheckpoint], list[int]]:
+    """The checkpoints of a session, and the numbers of those that are damaged."""
+    files = call.mas.storage.checkpoint_files(session_id)
+    return [found for _, found in files if found], [seq for seq, found in files if found is None]
 
 
 def _show_list(call: Call, found: Any) -> None:
@@ -106,14 +115,17 @@ def prune(
 
 
 def _chosen(call: Call, session_id: str, seq: int | None) -> SessionCheckpoint:
-    found = call.mas.storage.checkpoints(session_id)
-    chosen = [one for one in found if seq in (None, one.seq)]
-    if chosen:
-        return chosen[-1]
-    which = "no checkpoint" if seq is None else f"no checkpoint {seq}"
-    known = ", ".join(str(one.seq) for one in found)
-    hint = f"there are: {known}" if known else "`mas checkpoint save` makes one"
-    raise NotFoundError(f"session {session_id} has {which}", hint=hint)
+    """The checkpoint of that number, else the newest that is whole; which were passed over for it is said."""
+    if seq is not None:
+        return call.mas.storage.checkpoint(session_id, seq)
+    found, damaged = _read(call, session_id)
+    if not found:
+        what = "no checkpoint that is whole" if damaged else "no checkpoint"
+        raise NotFoundError(f"session {session_id} has {what}", hint="`mas checkpoint save` makes one")
+    for newer in damaged:
+        if newer > found[-1].seq:
+            call.say(f"checkpoint {newer} is damaged, taking {found[-1].seq}")
+    return found[-1]
 
 
 def _to_json(checkpoint: SessionCheckpoint) -> dict[str, Any]:
