@@ -70,6 +70,17 @@ def test_the_newest_record_known_stays_and_what_was_broken_is_kept(storage: File
     SessionManager(storage.root.path, storage=storage).update_session(records.ID, {"feature_request": "goes on"})
 
 
+def test_what_was_written_behind_hidden_damage_is_neither_refused_nor_lost(storage: FileStorage) -> None:
+    """The snapshot stands at the end of the log, so nobody reads the bad line."""
+    spoil(storage, lambda raw: raw.replace(b"request 2", b"request X"))
+    manager = SessionManager(storage.root.path, storage=storage)
+    manager.update_session(records.ID, {"feature_request": "written all the same"})
+    written = storage.root.session(records.ID).log.read_bytes()
+    assert salvage(storage, records.ID).document["feature_request"] == "written all the same"
+    assert kept(storage) == [written]
+    assert b"request 5" in written
+
+
 def test_the_good_beginning_stays_byte_for_byte(storage: FileStorage) -> None:
     raw = storage.root.session(records.ID).log.read_bytes()
     good = b"".join(raw.splitlines(keepends=True)[:3])
