@@ -4,16 +4,15 @@ What all sessions are compared with (the index, what tmux runs, which processes 
 """
 
 import os
-import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mas import belongings, files, index, migration, processes, projections, reconcile, tmux
-from mas.errors import DamagedError, UnknownStateError
+from mas import belongings, files, index, migration, modes, processes, projections, reconcile, tmux
+from mas.errors import DamagedError, UnknownStateError, shorten
 from mas.index import Row
 from mas.launch import MARKER
 from mas.paths import SessionPaths, is_session_id, is_stored_id
@@ -74,12 +73,24 @@ class Inspection:
         for place in (self.root.locks, self.root.staging, self.root.trash):
             if place.is_symlink():
                 yield Finding(INDEX, "redirected", f"{place.name} is a link, and no link is followed; move it away")
+        yield from self._exposed()
         if self.root.maestro:
             return
         if not self._index.sound and (self.mas.storage.list() or self.root.index.exists()):
             yield Finding(INDEX, "index", "the index is missing or was edited", "rebuild_index")
         if left := left_over(self.root.sessions):
             yield Finding(INDEX, "temporary", f"{len(left)} unfinished files", "unlink_temporaries")
+
+    def _exposed(self) -> Iterator[Finding]:
+        wrong = [path for path, _ in modes.of_root(self.root) if path != self.root.index or self._index.sound]
+        if wrong:
+            names = ", ".join(path.name for path in wrong)
+            yield Finding(INDEX, "modes", f"others can read or write {names}", "restrict_root")
+        for place in (self.root.path, self.root.sessions):
+            if place not in wrong and (how := modes.exposure(place)):
+                yield Finding(
+                    INDEX, "exposed", f"{shorten(str(place), 200)} is not safe: {how}", remedy=modes.remedy(place)
+                )
 
     def plan(self, session_id: str, *, held: bool = False) -> tuple[Finding, ...]:
         """What is wrong with one session; ``held`` says that we hold its lock ourselves."""
@@ -120,7 +131,8 @@ class Inspection:
         if not any(map(os.path.lexists, (paths.log, paths.snapshot))):
             return replace(base, place="foreign")
         left = tuple(path.name for place in paths.written for path in left_over(place))
-        base = replace(base, place="directory", temporaries=left, wrong_modes=tuple(_wrong_modes(paths)))
+        wrong = tuple(os.path.relpath(path, directory) for path, _ in modes.of_session(paths))
+        base = replace(base, place="directory", temporaries=left, wrong_modes=wrong)
         try:
             return self._with_team(self._with_record(base, paths))
         except (DamagedError, FileNotFoundError) as error:
@@ -241,11 +253,3 @@ def _is_abandoned(path: Path) -> bool:
     with suppress(FileNotFoundError):
         return processes.find(int(pid)) is None or path.lstat().st_mtime < time.time() - _ABANDONED
     return False
-
-
-def _wrong_modes(paths: SessionPaths) -> Iterable[str]:
-    for path in (paths.directory, paths.log, paths.snapshot, paths.shell, paths.config, paths.messages):
-        with suppress(FileNotFoundError):
-            mode = path.lstat().st_mode
-            if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) & 0o077:
-                yield path.name

@@ -45,6 +45,7 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     if options.template or not options.team:
         what = "a template" if options.template else "no team"
         raise UsageError(f"{what} was asked for, in the root's own directories", hint="`mas start --isolated` takes it")
+    planning.check_place(mas)
     project = settings.load_settings(mas.root)
     name = naming.shared_name(project.session_name, project.project_name)
     check_free(mas, name)

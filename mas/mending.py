@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mas import directories, files, starting, stopping, tmux, watching
+from mas import directories, files, modes, starting, stopping, tmux, watching
 from mas.errors import MasError
 from mas.inspection import left_over
 from mas.mailbox import Mailbox
@@ -55,11 +55,14 @@ def _unlink_temporaries(mas: "Mas", session_id: str) -> None:
 
 
 def _restrict(mas: "Mas", session_id: str) -> None:
-    paths = mas.root.session(session_id)
-    paths.directory.chmod(0o700)
-    for path in (paths.log, paths.snapshot, paths.shell, paths.config, paths.messages):
-        if path.is_file() and not path.is_symlink():
-            path.chmod(path.stat().st_mode & 0o700)
+    for path, mode in modes.of_session(mas.root.session(session_id)):
+        path.chmod(mode)
+
+
+def _restrict_root(mas: "Mas", session_id: str) -> None:
+    del session_id
+    for path, mode in modes.of_root(mas.root):
+        path.chmod(mode)
 
 
 # --- the record, and what is made from it ---
@@ -154,6 +157,7 @@ ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "unlink_lock": _unlink_lock,
     "unlink_temporaries": _unlink_temporaries,
     "restrict": _restrict,
+    "restrict_root": _restrict_root,
     "rebuild_index": _rebuild_index,
     "publish": _publish,
     "cut_tail": _prepare,

@@ -16,6 +16,7 @@ from mas import (
     environment,
     fields,
     launch,
+    modes,
     naming,
     profiles,
     recorder,
@@ -27,7 +28,7 @@ from mas import (
 )
 from mas.clock import new_id
 from mas.config import SessionConfig
-from mas.errors import CapacityError, ExistsError, NotFoundError, RefusedError
+from mas.errors import CapacityError, ExistsError, NotFoundError, RefusedError, shorten
 from mas.paths import Root, SessionPaths, check_new_id
 from mas.record import Document, runtime_of
 from mas.team import Agent, Team
@@ -94,6 +95,7 @@ class StartPlan:
 
 def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     """Work out a start from a template; raises whatever it would be refused with."""
+    check_place(mas)
     project = settings.load_settings(mas.root)
     template = workspace.find_template(options.template, mas.root, project.template)
     wanted = ask(mas, options, template.team, project.agent)
@@ -202,6 +204,13 @@ def check_label(mas: "Mas", label: str) -> None:
     if fields.FIELDS["label"](label, "label") and any(row.get("label") == label for row in mas.rows()):
         msg = f"the label {label!r} is taken"
         raise ExistsError(msg, hint=f"`mas resume {label!r}` brings that session back; or choose another label")
+
+
+def check_place(mas: "Mas") -> None:
+    """Raise RefusedError where others could change what teams are started from, or what they work in."""
+    for place in (mas.root.path, mas.root.sessions):
+        if how := modes.exposure(place):
+            raise RefusedError(f"{shorten(str(place), 200)} is not safe: {how}", hint=modes.remedy(place))
 
 
 def check_room(mas: "Mas", size: int, entries: int) -> None:

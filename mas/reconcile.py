@@ -18,6 +18,9 @@ Place = Literal["directory", "earlier", "foreign", "none"]
 INDEX = "index"
 """What findings about the index as a whole are called by; no session has that id."""
 
+_SHOWN = 4
+"""So many names of files are told of each session."""
+
 MANY = 3
 """Rows without a directory: this many, and more than a fifth of all, are not dropped at once."""
 
@@ -145,7 +148,9 @@ def _files(seen: Seen) -> Iterator[Finding]:
     if seen.temporaries:
         yield Finding(seen.session_id, "temporary", f"{len(seen.temporaries)} unfinished files", "unlink_temporaries")
     if seen.wrong_modes:
-        yield Finding(seen.session_id, "modes", f"others can read {', '.join(seen.wrong_modes)}", "restrict")
+        shown = ", ".join("its directory" if name == "." else name for name in seen.wrong_modes[:_SHOWN])
+        more = f" and {len(seen.wrong_modes) - _SHOWN} more" if len(seen.wrong_modes) > _SHOWN else ""
+        yield Finding(seen.session_id, "modes", f"others can read {shown}{more}", "restrict")
     for seq in seen.damaged_checkpoints:
         text = f"checkpoint {seq} is damaged; the others hold"
         yield Finding(seen.session_id, "checkpoint", text, "set_checkpoint_aside")

@@ -156,6 +156,7 @@ def resume(mas: "Mas", session_id: str) -> Started:
 
     Raises UnknownStateError where tmux cannot tell, NotFoundError where the workspace or what it needs is gone.
     """
+    planning.check_place(mas)
     with _alone(mas, _document(mas, session_id)), mas.storage.lock(session_id):
         document = _document(mas, session_id)
         chosen, choice = stored_team(mas, session_id)

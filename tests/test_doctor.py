@@ -108,6 +108,11 @@ def open_modes(mas: Mas, session_id: str, _socket: Path) -> None:
     paths.log.chmod(0o644)
 
 
+def open_modes_of_the_root(mas: Mas, _session_id: str, _socket: Path) -> None:
+    mas.root.index.chmod(0o644)
+    mas.root.locks.chmod(0o777)
+
+
 def tear_log(mas: Mas, session_id: str, _socket: Path) -> None:
     edit(mas.root.session(session_id).log, lambda raw: raw + b'{"v":1,"seq":9,"ts"')
 
@@ -197,6 +202,7 @@ BREAKS: dict[Break, set[str]] = {
     edit_shell: {"shell"},
     remove_shell: {"shell"},
     open_modes: {"modes"},
+    open_modes_of_the_root: {"modes"},
     tear_log: {"torn"},
     age_snapshot: {"stale"},
     remove_snapshot: {"stale"},
@@ -263,6 +269,7 @@ BESIDE = {
     leave_trash,
     leave_lock,
     leave_temporary_of_the_index,
+    open_modes_of_the_root,
     add_row,
     edit_index,
     empty_index,
@@ -581,6 +588,14 @@ def test_a_root_of_records_only_is_looked_at_as_one(repo: Path, tmux_socket: Pat
     assert {one.problem for one in doctor.look(mas).remaining} == {"torn"}
     assert doctor.mend(mas).remaining == ()
     assert not root.index.exists()
+
+
+def test_a_root_that_everybody_can_write_to_is_left_to_a_person(mas: Mas) -> None:
+    roots.start(mas, team=False)
+    mas.root.path.chmod(0o777)
+    (found,) = doctor.mend(mas).remaining
+    assert (found.problem, found.text) == ("exposed", f"'{mas.root.path}' is not safe: everybody can write to it")
+    assert found.remedy == f"`chmod go-w '{mas.root.path}'`, or choose another place with --root"
 
 
 def test_an_index_keeps_what_others_added_where_its_sessions_are_known(mas: Mas) -> None:

@@ -64,9 +64,11 @@ def test_modes_are_narrowed_and_no_link_is_followed(mas: Mas, tmp_path: Path) ->
     config = started.workspace / "config.json"
     config.unlink()
     config.symlink_to(outside)
-    started.workspace.chmod(0o777)
+    for place in (started.workspace, started.workspace / "logs"):
+        place.chmod(0o777)
     assert do(mas, "restrict", started.session.session_id) == ""
-    assert started.workspace.stat().st_mode & 0o777 == 0o700
+    for place in (started.workspace, started.workspace / "logs"):
+        assert place.stat().st_mode & 0o777 == 0o700
     assert outside.stat().st_mode & 0o777 == 0o666
 
 

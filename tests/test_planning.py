@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,25 @@ def test_a_drawn_id_begins_like_nobody_elses(mas: Mas) -> None:
         place.mkdir(parents=True)
     taken = {f"mas-{name[:8]}" for name in planning.ids_in(mas.root)}
     assert naming.free_id([GIVEN, made, removed, "3" + GIVEN[1:]], taken) == "3" + GIVEN[1:]
+
+
+# --- whose place it is ---
+
+
+def test_nothing_is_started_where_others_could_change_it(mas: Mas) -> None:
+    session_id = roots.start(mas, team=False).session.session_id
+    calls: list[Callable[[], object]] = [
+        lambda: roots.start(mas),
+        lambda: roots.start(mas, mode="legacy", template=None),
+        lambda: mas.resume(session_id),
+    ]
+    for place in (mas.root.sessions, mas.root.path):
+        place.chmod(0o777)
+        for call in calls:
+            with pytest.raises(RefusedError, match=f"{place}' is not safe: everybody can write to it") as refused:
+                call()
+            assert str(refused.value.hint).startswith(f"`chmod go-w '{place}'`")
+        place.chmod(0o755)
 
 
 # --- room ---

@@ -129,6 +129,17 @@ def test_each_rule(seen: Seen, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ((".", "logs"), "others can read its directory, logs"),
+        (("a", "b", "c", "d", "e", "f"), "others can read a, b, c, d and 2 more"),
+    ],
+)
+def test_few_files_are_told_by_name(wrong: tuple[str, ...], text: str) -> None:
+    assert [one.text for one in plan(sound(wrong_modes=wrong))] == [text]
+
+
+@pytest.mark.parametrize(
     ("workspace", "action", "remedy"),
     [
         (Workspace(missing=("logs",)), "make_logs", ""),
