@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -43,6 +44,16 @@ def test_a_start_says_what_a_person_needs_next(place: Path) -> None:
     assert found[3] == f"{place}/sessions/{found[1]}"
     assert done.err == ""
     assert [agent.name for agent in sorted(Path(found[3], "unit").iterdir())][:2] == ["00", "10"]
+
+
+def test_what_a_start_says_to_type_next_works(place: Path) -> None:
+    """Also where the root was named, and where no ``mas`` is on PATH."""
+    there = place.parent / "an other root"
+    options = ("--isolated", "--template", "solo", *AGENT, "--root", there)
+    done = ok("start", *options, root=place, env={"MAS_CALLED_AS": "./scripts/mas"})
+    program, *words = shlex.split(done.lines[-1].removeprefix("Attach: "))
+    assert program == "./scripts/mas"
+    assert "this is no terminal, so nothing can be shown on it" in mas(*words, root=place).err
 
 
 def test_a_start_tells_programs_the_same(place: Path) -> None:

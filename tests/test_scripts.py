@@ -77,6 +77,12 @@ def test_mas_runs_with_its_arguments_as_they_are(checkout: Path, machine: Path) 
     assert (done.returncode, done.stdout.split("\n"), done.stderr) == (7, ["mas", "start", "a b", "", "$HOME", ""], "")
 
 
+def test_mas_is_told_how_it_was_called(checkout: Path, machine: Path) -> None:
+    """For what it tells a person to type next."""
+    program(checkout / ".venv" / "bin" / "mas", 'echo "$MAS_CALLED_AS"')
+    assert run(Path("/bin/sh"), "-c", "scripts/mas", path=machine, cwd=checkout).stdout == "scripts/mas\n"
+
+
 SHELLS = [shell for shell in ("dash", "bash", "busybox sh", "zsh", "ksh") if shutil.which(shell.split()[0])]
 
 

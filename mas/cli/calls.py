@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 COMMON = {"--root": "the directory that holds sessions/", "--repo": "a repository: records only"}
 """The options that every verb knows, before or after it, each with a value."""
 
+CALLED_AS = "MAS_CALLED_AS"
+"""How ``scripts/mas`` was called; whoever calls that may have no ``mas`` on PATH."""
+
 _WIDTH = 80
 
 
@@ -70,6 +73,13 @@ class Call:
         if self.root.maestro:
             msg = f"mas {verb} needs a team, and --repo names a place that keeps records only"
             raise RefusedError(msg, hint="use --root")
+
+    def command(self, verb: str, name: str) -> str:
+        """What a person types where this call was made, to do something with a session of its root."""
+        import shlex  # noqa: PLC0415  listings do without
+
+        named = [] if self.root == resolve_root(None, self.environ, self.cwd) else ["--root", str(self.root.path)]
+        return shlex.join([self.environ.get(CALLED_AS) or "mas", verb, *named, name])
 
     # --- telling ---
 

@@ -162,7 +162,7 @@ def _tell(call: Call, started: Started, *, as_json: bool, quiet: bool, attach: b
     elif quiet:
         call.out(session_id)
     else:
-        _facts(call, _next(started))
+        _facts(call, _next(call, started))
     if attach:
         from mas.cli.attach import go  # noqa: PLC0415  only on a terminal
 
@@ -178,7 +178,7 @@ def _facts(call: Call, pairs: Iterator[tuple[str, str]]) -> None:
         call.out("\n".join(f"{name}: {value}" for name, value in pairs))
 
 
-def _next(started: Started) -> Iterator[tuple[str, str]]:
+def _next(call: Call, started: Started) -> Iterator[tuple[str, str]]:
     yield "Session ID", started.session.session_id
     yield "Session", started.tmux_name
     yield "Workspace", str(started.workspace)
@@ -186,7 +186,7 @@ def _next(started: Started) -> Iterator[tuple[str, str]]:
     yield "Agents", started.reason
     name = started.session.label or started.session.session_id[:8]
     up = wanted_up(started.session.document)
-    yield ("Attach", f"mas attach {name}") if up else ("Bring up", f"mas resume {name}")
+    yield "Attach" if up else "Bring up", call.command("attach" if up else "resume", name)
 
 
 def summary(team: Team) -> str:
