@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -216,9 +217,10 @@ def test_a_feed_keeps_so_many_and_so_much() -> None:
     assert (len(found.items), found.items[0][0], found.size) == (feed.KEPT, 11, feed.KEPT)
     assert found.after(feed.KEPT) == [(number, b"x") for number in range(feed.KEPT + 1, feed.KEPT + 11)]
     assert found.after(9) == ()
-    assert len(found.after(10)) == feed.KEPT
+    assert found.after(10) == [(number, b"x") for number in range(11, feed.PAGE + 11)]
     found.add([(feed.KEPT + 11, b"x" * feed.KEPT_BYTES)])
     assert (len(found.items), found.size) == (1, feed.KEPT_BYTES)
+    assert feed.paged(iter([(1, b"x" * feed.PAGE_BYTES), (2, b"y")])) == [(1, b"x" * feed.PAGE_BYTES)]
     found.add([(feed.KEPT + 12, b"x" * feed.KEPT_BYTES), (feed.KEPT + 13, b"y")])
     assert [number for number, _ in found.items] == [feed.KEPT + 13]
 
@@ -239,6 +241,30 @@ def test_a_reader_far_behind_reads_the_log_page_by_page(served: Served) -> None:
         return heard
 
     assert asyncio.run(read()) == [*range(1, number + 3)]
+
+
+def test_readers_that_take_nothing_more_hold_little(served: Served) -> None:
+    """Their log is of large records, 12 MB in all; what each of them holds is bounded, and what is sent at once."""
+    for number in range(200):
+        served.mas.manager.record_event(ID, events.CommandExecuted(f"{number}{'x' * 60_000}"))
+
+    async def read() -> list[int]:
+        work = Work(served.config.limits)
+        feeds = Feeds(served.mas, work)
+        readers = [feeds.read(ID, 0, idle=5) for _ in range(20)]
+        sizes = [len(await anext(one)) for one in readers for _ in range(3)]
+        held = tracemalloc.get_traced_memory()[0]
+        for one in readers:
+            await one.aclose()
+        feeds.close()
+        work.close()
+        return [*sizes, held]
+
+    tracemalloc.start()
+    *sizes, held = asyncio.run(read())
+    tracemalloc.stop()
+    assert max(sizes) == feed.PIECE
+    assert held < 20 * 2 * feed.PAGE_BYTES + 2 * feed.KEPT_BYTES
 
 
 def test_a_silent_stream_breathes(served: Served) -> None:

@@ -133,8 +133,14 @@ def test_a_message_that_not_everybody_gets_is_told_as_such(served: Served, wait_
 
 def test_a_long_message_arrives_whole(served: Served) -> None:
     text = "\n".join("x" * 1000 for _ in range(1000))
-    served.ok("POST", f"/sessions/{ID}/messages", json={"target": "10", "message": text})
-    assert served.ok("GET", f"/sessions/{ID}/messages")["messages"][0]["message"] == text
+    path = f"/sessions/{ID}/messages"
+    served.ok("POST", path, json={"target": "10", "message": text})
+    found = served.ok("GET", path)
+    assert (found["messages"][0]["message"], found["more"]) == (text, False)
+    served.ok("POST", path, json={"target": "10", "message": f"{text}\n{text}"[: 2**20 - 1]})
+    found = served.ok("GET", path)  # more than a megabyte, but the newest is always told
+    assert (found["count"], found["total"], found["more"]) == (1, 2, True)
+    assert served.ok("GET", f"/messages?sessionId={ID}")["more"] is True
 
 
 def test_messages_are_listed_oldest_first_and_newest_first(served: Served) -> None:

@@ -1,8 +1,11 @@
 """The parts of the API that need no server: its settings, its bodies, ranges, errors, heads of requests."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,11 +13,20 @@ from hypothesis import strategies as st
 
 from mas import errors
 from mas.api import ranges
-from mas.api.config import DEFAULT_PORT, ServeConfig, address, check, is_loopback, outside
+from mas.api.access import Message
+from mas.api.config import DEFAULT_PORT, Limits, ServeConfig, address, check, is_loopback, outside
 from mas.api.connections import is_unclear
-from mas.api.door import check_body
+from mas.api.door import Door, check_body
+from mas.api.feed import Feeds
+from mas.api.here import Here
+from mas.api.keys import Keys
+from mas.api.pages import page
 from mas.api.refusals import HttpError, as_input, bad_request, body_of, headers_of, status_of
+from mas.api.rules import rules_of
+from mas.api.work import Work
+from mas.app import Mas
 from mas.errors import MasError, NotFoundError, RefusedError, UsageError
+from mas.paths import Root
 
 HERE = Path("/somewhere")
 
@@ -149,6 +161,68 @@ def test_any_bytes_are_a_body_or_refused(raw: bytes) -> None:
     except HttpError:
         return
     assert not raw.strip() or isinstance(json.loads(raw), dict)
+
+
+def test_a_long_body_is_looked_through_while_others_are_served() -> None:
+    """Its numbers take a second; meanwhile the event loop goes on. Only what it held tells that it was looked at."""
+    long = b'{"a": [' + b"1," * 200_000 + b"9007199254740992]}"
+    statuses: list[int] = []
+    turns = 0
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": long, "more_body": False}
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    async def unreachable(*_: object) -> None:
+        raise AssertionError
+
+    async def serve() -> None:
+        nonlocal turns
+        headers = [(b"host", b"127.0.0.1:8765"), (b"content-type", b"application/json")]
+        headers.append((b"content-length", b"%d" % len(long)))
+        scope = {"type": "http", "method": "POST", "path": "/runs", "raw_path": b"/runs", "headers": headers}
+        serving = asyncio.create_task(Door(unreachable, rules_of(ServeConfig()))(scope, receive, send))
+        while not serving.done():
+            turns += 1
+            await asyncio.sleep(0)
+        await serving
+
+    asyncio.run(serve())
+    assert statuses[0] == 400
+    assert turns > 20
+
+
+def test_an_answer_is_made_into_json_beside_the_event_loop(root: Root) -> None:
+    threads: list[str] = []
+
+    class Told(dict[str, int]):
+        def items(self) -> Any:
+            threads.append(threading.current_thread().name)
+            return super().items()
+
+    async def answer() -> bytes:
+        work = Work(Limits())
+        at = Here(Mas(root, {}, root.path), ServeConfig(), work, Feeds(Mas(root, {}, root.path), work), Keys(root))
+        found = await at.answer(lambda: Told(a=1))
+        work.close()
+        return bytes(found.body)
+
+    assert asyncio.run(answer()) == b'{"a":1}'
+    assert [name.startswith("mas-api") for name in threads] == [True]
+
+
+# --- pages ---
+
+
+def test_a_page_is_bounded_in_items_and_bytes() -> None:
+    items = [{"a": "x" * 92}] * 5  # of 100 bytes each
+    assert page(items, 5) == (items, False)
+    assert page(items, 4) == (items[:4], True)
+    assert page(items, 9, most=250) == (items[:2], True)
+    assert page(items, 9, most=10) == (items[:1], True)
+    assert page([], 9) == ([], False)
 
 
 # --- heads ---

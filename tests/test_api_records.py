@@ -9,7 +9,7 @@ import pytest
 from commandline import ok
 from serving import Served, serving
 
-from mas.events import TYPES
+from mas.events import TYPES, CommandExecuted
 from mas.lifecycle import TRANSITIONS, SessionStatus
 from mas.paths import Root
 
@@ -106,8 +106,12 @@ def test_events_are_recorded_and_paged(served: Served) -> None:
     assert rest["more"] is False
     empty = served.ok("GET", f"{PATH}/events?since={rest['next']}")
     assert (empty["events"], empty["next"]) == ([], rest["next"])
-    lines = ok("events", ID, "--json", root=served.root.path).out.splitlines()
-    told = served.client.get(f"{PATH}/events").json()["events"]
+    for number in range(20):
+        served.mas.manager.record_event(ID, CommandExecuted(f"{number}{'x' * 60_000}"))
+    long = served.ok("GET", f"{PATH}/events?since={rest['next']}")
+    assert (long["count"], long["next"], long["more"]) == (17, rest["next"] + 17, True)  # a megabyte of them
+    lines = ok("events", ID, "--json", root=served.root.path).out.splitlines()[: rest["next"]]
+    told = served.client.get(f"{PATH}/events?limit={rest['next']}").json()["events"]
     assert [json.loads(line) for line in lines] == told
 
 

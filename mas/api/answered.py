@@ -231,20 +231,22 @@ class Sent(Answer):
 
 
 class Messages(Answer):
-    """Messages of a session, oldest first."""
+    """The newest messages of a session, oldest first; ``more`` where there are older ones."""
 
     session_id: str
     messages: list[dict[str, Any]]
     total: int
     count: int
+    more: bool
     timestamp: str
 
 
 class MessageLog(Answer):
-    """Messages of a session, newest first."""
+    """Messages of a session, newest first; ``more`` where there are older ones."""
 
     logs: list[dict[str, Any]]
     count: int
+    more: bool
     session_id: str
     resolved_session_id: str
     channel: str

@@ -156,10 +156,11 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     },
     "Deleted": {"sessionId": ID, "status": "deleted", "timestamp": NOW},
     "Sent": {**MESSAGE, "status": "acknowledged", "session": TMUX, "sessionId": ID},
-    "Messages": {"sessionId": ID, "messages": [MESSAGE], "total": 1, "count": 1, "timestamp": NOW},
+    "Messages": {"sessionId": ID, "messages": [MESSAGE], "total": 1, "count": 1, "more": False, "timestamp": NOW},
     "MessageLog": {
         "logs": [MESSAGE],
         "count": 1,
+        "more": False,
         "sessionId": ID,
         "resolvedSessionId": ID,
         "channel": "all",

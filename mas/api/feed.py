@@ -6,7 +6,7 @@ kept once for all readers, bounded; a reader that is further behind reads the lo
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -26,7 +26,11 @@ KEPT = 512
 
 KEPT_BYTES = 1024 * 1024
 PAGE = 256
-"""Records that are read at once."""
+PAGE_BYTES = 256 * 1024
+"""Records, and bytes of them, that are read at once: each reader that is behind holds so many."""
+
+PIECE = 64 * 1024
+"""Bytes that are sent at once: so many wait for a client that does not read."""
 
 Item = tuple[int, bytes]
 
@@ -34,6 +38,18 @@ Item = tuple[int, bytes]
 def encoded(line: Line) -> Item:
     """A record as an event stream carries it: its number is the event's id, its JSON the event's data."""
     return line.seq, b"id: %d\ndata: %b\n\n" % (line.seq, compact(line_to_json(line)))
+
+
+def paged(items: Iterable[Item]) -> Sequence[Item]:
+    """The first of these records, a page of them, one at least."""
+    page: list[Item] = []
+    size = 0
+    for item in islice(items, PAGE):
+        page.append(item)
+        size += len(item[1])
+        if size >= PAGE_BYTES:
+            break
+    return page
 
 
 @dataclass(eq=False)
@@ -63,10 +79,10 @@ class Feed:
         self.news = asyncio.Event()
 
     def after(self, seq: int) -> Sequence[Item]:
-        """The kept records behind number ``seq``; none where some between them are not kept."""
+        """A page of the kept records behind number ``seq``; none where some between them are not kept."""
         if not self.items or self.items[0][0] > seq + 1:
             return ()
-        return [item for item in self.items if item[0] > seq]
+        return paged(item for item in self.items if item[0] > seq)
 
 
 class Feeds:
@@ -97,7 +113,10 @@ class Feeds:
                     except MasError:  # the reader comes again, and is told then
                         return
                     since = items[-1][0] if items else feed.last
-                    yield b"".join(data for _, data in items)
+                    data = b"".join(data for _, data in items)
+                    del items
+                    for begin in range(0, len(data), PIECE):
+                        yield data[begin : begin + PIECE]
                 elif not await _waited(feed.news, idle):
                     yield b""
 
@@ -143,7 +162,7 @@ class Feeds:
 
     async def _page(self, session_id: str, since: int) -> Sequence[Item]:
         def read() -> Sequence[Item]:
-            return [encoded(line) for line in islice(self._mas.storage.records(session_id, since), PAGE)]
+            return paged(encoded(line) for line in self._mas.storage.records(session_id, since))
 
         return await self._work.do(read)
 

@@ -1,6 +1,8 @@
 """What the routes work with: the one ``Mas`` of this server, its threads, its feeds, its keys."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 
@@ -8,6 +10,7 @@ from mas.api.config import ServeConfig
 from mas.api.feed import Feeds
 from mas.api.keys import Keys
 from mas.api.refusals import HttpError
+from mas.api.replies import Json
 from mas.api.work import Work
 from mas.app import Mas
 from mas.errors import AmbiguousError, NotFoundError
@@ -22,6 +25,10 @@ class Here:
     work: Work
     feeds: Feeds
     keys: Keys
+
+    async def answer(self, call: Callable[[], Mapping[str, Any]], status: int = 200) -> Json:
+        """What a blocking call says, as an answer; making JSON of much takes its time, so a thread does that too."""
+        return await self.work.do(lambda: Json(call(), status))
 
     def resolve(self, name: str) -> str:
         """The id of the session that is named; raises HttpError where there is none. Blocks."""

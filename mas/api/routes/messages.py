@@ -10,6 +10,7 @@ from mas.api import answered
 from mas.api.asked import MessageRequest, SessionMessageRequest
 from mas.api.description import answers
 from mas.api.here import Here, here, no_session
+from mas.api.pages import page
 from mas.api.refusals import HttpError, as_input, bad_request
 from mas.api.replies import Json
 from mas.api.routes.sessions import Name
@@ -38,7 +39,7 @@ async def message(request: Request, body: MessageRequest) -> Json:
     409 where nobody gets it; ``details`` then says why, agent by agent.
     """
     at = here(request)
-    return Json(await at.work.do(lambda: _sent(at, _meant(at, body.session), body)))
+    return await at.answer(lambda: _sent(at, _meant(at, body.session), body))
 
 
 def _meant(at: Here, name: str | None) -> str:
@@ -56,7 +57,7 @@ def _meant(at: Here, name: str | None) -> str:
 async def send(request: Request, session: Name, body: SessionMessageRequest) -> Json:
     """Send a text to an agent, a unit, a group, several, or ``all``; the answer tells each agent's fate."""
     at = here(request)
-    return Json(await at.work.do(lambda: _sent(at, at.resolve(session), body)))
+    return await at.answer(lambda: _sent(at, at.resolve(session), body))
 
 
 def _sent(at: Here, session_id: str, body: SessionMessageRequest) -> dict[str, Any]:
@@ -98,17 +99,17 @@ async def messages(
     ] = None,
     limit: Limit = 100,
 ) -> Json:
-    """The newest messages of a session, oldest first, each with its fates."""
+    """The newest messages of a session, oldest first, each with its fates; a megabyte of them at most."""
     at = here(request)
 
     def look() -> dict[str, Any]:
         session_id = at.resolve(session)
         found = [one for one in _all(at, session_id) if agent is None or agent in (one.sender, *one.to)]
-        shown = [one.to_json() for one in found[-limit:]]
-        told = {"messages": shown, "total": len(found), "count": len(shown)}
+        newest, more = page((one.to_json() for one in reversed(found)), limit)
+        told = {"messages": newest[::-1], "total": len(found), "count": len(newest), "more": more}
         return {"sessionId": session_id, **told, "timestamp": utc_now()}
 
-    return Json(await at.work.do(look))
+    return await at.answer(look)
 
 
 def _all(at: Here, session_id: str) -> Sequence[Message]:
@@ -123,22 +124,22 @@ async def log(
     limit: Limit = 100,
     before: Annotated[str | None, Query(max_length=40, description="only what is older than this time")] = None,
 ) -> Json:
-    """The messages of a session as earlier clients ask for them."""
+    """The messages of a session as earlier clients ask for them, a megabyte at most; ``before`` goes on behind them."""
     at = here(request)
 
     def look() -> dict[str, Any]:
         found = at.resolve(session_id)
         heard = _channel(at, found, channel)
-        fitting = [
-            one
+        fitting = (
+            one.to_json()
             for one in reversed(_all(at, found))
             if (heard is None or heard & {*one.to}) and (before is None or one.timestamp < before)
-        ]
-        logs = [one.to_json() for one in fitting[:limit]]
+        )
+        logs, more = page(fitting, limit)
         named = {"sessionId": session_id, "resolvedSessionId": found, "channel": channel}
-        return {"logs": logs, "count": len(logs), **named, "timestamp": utc_now()}
+        return {"logs": logs, "count": len(logs), "more": more, **named, "timestamp": utc_now()}
 
-    return Json(await at.work.do(look))
+    return await at.answer(look)
 
 
 def _channel(at: Here, session_id: str, channel: str) -> set[str] | None:

@@ -1,7 +1,6 @@
 """The record of a session: what happens to its work, how far it is, states to go back to."""
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -14,6 +13,7 @@ from mas.api.asked import EventRequest, TransitionRequest, UpdateRequest
 from mas.api.description import answers
 from mas.api.detail import progress as progress_of
 from mas.api.here import Here, here
+from mas.api.pages import page
 from mas.api.refusals import as_input, bad_request
 from mas.api.replies import Json, event_stream
 from mas.api.routes.sessions import Name
@@ -38,8 +38,7 @@ _EVENTS[200]["content"] = {_STREAM: {"schema": {"type": "string"}, "example": _E
 
 async def _changed(at: Here, name: str, change: Callable[[str], Session], status: int = 200) -> Json:
     """Change a record and answer it as it is then."""
-    changed = await at.work.do(lambda: change(at.resolve(name)))
-    return Json(dict(changed.document), status)
+    return await at.answer(lambda: dict(change(at.resolve(name)).document), status)
 
 
 @router.post(
@@ -97,9 +96,10 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     last_seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> Response:
-    """A page of the session's log. With ``Accept: text/event-stream`` the log, and each record as it comes.
+    """A page of the session's log, of a megabyte at most.
 
-    A stream that was cut off goes on behind ``Last-Event-ID``. ``limit`` means nothing to a stream.
+    With ``Accept: text/event-stream`` the whole log, and each record as it comes. A stream that was cut
+    off goes on behind ``Last-Event-ID``. ``limit`` means nothing to a stream.
     """
     at = here(request)
     session_id = await at.work.do(lambda: at.resolve(session))
@@ -107,7 +107,7 @@ async def events(
         begin = _number(last_seen) if last_seen is not None else since
         await at.work.do(lambda: at.mas.storage.read(session_id))
         return event_stream(at.feeds.read(session_id, begin, _IDLE))
-    return Json(await at.work.do(lambda: _page(at, session_id, since, limit)))
+    return await at.answer(lambda: _page(at, session_id, since, limit))
 
 
 def _number(text: str) -> int:
@@ -117,14 +117,13 @@ def _number(text: str) -> int:
 
 
 def _page(at: Here, session_id: str, since: int, limit: int) -> dict[str, Any]:
-    found = [*islice(at.mas.manager.records(session_id, since), limit + 1)]
-    page = found[:limit]
+    found, more = page(map(line_to_json, at.mas.manager.records(session_id, since)), limit)
     return {
         "sessionId": session_id,
-        "events": [line_to_json(line) for line in page],
-        "count": len(page),
-        "next": page[-1].seq if page else since,
-        "more": len(found) > limit,
+        "events": found,
+        "count": len(found),
+        "next": found[-1]["seq"] if found else since,
+        "more": more,
         "timestamp": utc_now(),
     }
 
@@ -133,7 +132,7 @@ def _page(at: Here, session_id: str, since: int, limit: int) -> dict[str, Any]:
 async def progress(request: Request, session: Name) -> Json:
     """Iterations, files, commands and the time without pauses."""
     at = here(request)
-    return Json(await at.work.do(lambda: progress_of(at, at.resolve(session))))
+    return await at.answer(lambda: progress_of(at, at.resolve(session)))
 
 
 # --- checkpoints ---
@@ -151,7 +150,7 @@ async def checkpoints(request: Request, session: Name) -> Json:
         found = [_to_json(one) for one in at.mas.storage.checkpoints(session_id)]
         return {"sessionId": session_id, "checkpoints": found, "count": len(found)}
 
-    return Json(await at.work.do(look))
+    return await at.answer(look)
 
 
 @router.post(
@@ -163,7 +162,7 @@ async def checkpoints(request: Request, session: Name) -> Json:
 async def save(request: Request, session: Name) -> Json:
     """Save a checkpoint; the oldest go where there are many."""
     at = here(request)
-    return Json(_to_json(await at.work.do(lambda: at.mas.manager.save_checkpoint(at.resolve(session)))), 201)
+    return await at.answer(lambda: _to_json(at.mas.manager.save_checkpoint(at.resolve(session))), 201)
 
 
 @router.get(
@@ -172,7 +171,7 @@ async def save(request: Request, session: Name) -> Json:
 async def checkpoint(request: Request, session: Name, seq: Seq) -> Json:
     """The record as a checkpoint holds it."""
     at = here(request)
-    return Json(_to_json(await at.work.do(lambda: _chosen(at, at.resolve(session), seq))))
+    return await at.answer(lambda: _to_json(_chosen(at, at.resolve(session), seq)))
 
 
 @router.post(

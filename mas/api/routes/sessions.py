@@ -41,14 +41,14 @@ async def sessions(
 ) -> Json:
     """Sessions of both modes, live ones first, each from the newest to the oldest, with their state as it is now."""
     at = here(request)
-    return Json(await at.work.do(lambda: listed(at, status, mode, limit, offset)))
+    return await at.answer(lambda: listed(at, status, mode, limit, offset))
 
 
 @router.get("/sessions/{session}", summary="One session", responses=answers(answered.Detail, 404, 409))
 async def one(request: Request, session: Name) -> Json:
     """Everything about a session; also where its workspace is missing, then with status error and the remedy."""
     at = here(request)
-    return Json(await at.work.do(lambda: detail(at, at.resolve(session))))
+    return await at.answer(lambda: detail(at, at.resolve(session)))
 
 
 @router.get("/sessions/{session}/agents", summary="Its agents", responses=answers(answered.Agents, 404, 409))
@@ -61,7 +61,7 @@ async def agents(request: Request, session: Name) -> Json:
         found = details.gather(at.mas, session_id).agents
         return {"sessionId": session_id, "agents": [one.to_json() for one in found], "timestamp": utc_now()}
 
-    return Json(await at.work.do(look))
+    return await at.answer(look)
 
 
 @router.post(
@@ -72,7 +72,7 @@ async def agents(request: Request, session: Name) -> Json:
 async def connect(request: Request, session: Name, body: ConnectRequest | None = None) -> Json:
     """The command that shows a session that is up; with ``window`` one that shows that window."""
     at, window = here(request), body.window if body else None
-    return Json(await at.work.do(lambda: _connection(at, session, window)))
+    return await at.answer(lambda: _connection(at, session, window))
 
 
 def _connection(at: Here, name: str, window: str | None) -> dict[str, Any]:
