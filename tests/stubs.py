@@ -31,15 +31,19 @@ def start(
     program: str = "",
     **wanted: Any,
 ) -> str:
-    """Start a team of stubs, or of another program; ``profile`` are more lines of their profile."""
+    """Start a team of stubs, or of another program; ``profile`` are more lines of their profile.
+
+    A stub says that it reads by its prompt, unless the profile says something else.
+    """
     if not (mas.root.path / "templates" / "stubs").exists():
         make_template(mas.root, "stubs", ids)
-    words = json.dumps(command(*flags))
+    words = json.dumps(program or command(*flags))
+    if not program and "ready" not in profile:
+        profile = f"ready = '^>'\n{profile}"
     (mas.root.path / "profiles.toml").write_text(
         f"[profile.stub]\ncommand = {words}\nwaiting = '{ASKS}'\n{profile.format(command=words)}\n"
     )
-    wanted |= {"command": program} if program else {"agent": "stub"}
-    options = StartOptions(template="stubs", config=config, **wanted)
+    options = StartOptions(template="stubs", config=config, agent="stub", **wanted)
     return mas.start(mas.plan(options)).session.session_id
 
 

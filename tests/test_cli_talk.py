@@ -24,20 +24,49 @@ Wait = Callable[..., None]
 
 
 @pytest.fixture
-def world(root: Root, tmux_socket: Path) -> Mas:
+def alone(root: Root, tmux_socket: Path) -> Mas:
     del tmux_socket
     return mas_of(root)
 
 
 @pytest.fixture
-def team(world: Mas) -> str:
-    """Two agents that are up."""
-    return stubs.start(world)
+def fresh(alone: Mas) -> str:
+    """Two agents that are up, for one test."""
+    return stubs.start(alone)
+
+
+@pytest.fixture(scope="module")
+def started(shared_root: Root, shared_socket: Path) -> tuple[Mas, str]:
+    """Two agents that are up, for all tests that only write to them."""
+    del shared_socket
+    mas = mas_of(shared_root)
+    return mas, stubs.start(mas)
 
 
 @pytest.fixture
-def terminal(team: str, tmp_path: Path, root: Root, wait_until: Wait) -> Iterator[Terminal]:
-    del team
+def world(started: tuple[Mas, str], shared_socket: Path, monkeypatch: pytest.MonkeyPatch) -> Mas:
+    monkeypatch.setenv("MAS_TMUX_SOCKET", str(shared_socket))
+    return started[0]
+
+
+@pytest.fixture
+def team(world: Mas, started: tuple[Mas, str]) -> str:
+    """The session of these; what its agents got before is forgotten."""
+    for agent_id in ("10", "11"):
+        (world.root.session(started[1]).unit / agent_id / "received").unlink(missing_ok=True)
+    return started[1]
+
+
+@pytest.fixture
+def sent(world: Mas, team: str) -> Callable[[], list[Message]]:
+    """The messages that were recorded since the test began."""
+    before = len(world.messages(team))
+    return lambda: [*world.messages(team).values()][before:]
+
+
+@pytest.fixture
+def terminal(fresh: str, tmp_path: Path, root: Root, wait_until: Wait) -> Iterator[Terminal]:
+    del fresh
     opened = open_terminal(tmp_path, root.path, wait_until)
     yield opened
     opened.close()
@@ -79,10 +108,12 @@ def test_a_target_and_a_text_in_every_way(world: Mas, team: str, wait_until: Wai
     assert stubs.received(world, team, "11") == []
 
 
-def test_an_agent_is_named_before_its_target(world: Mas, team: str, wait_until: Wait) -> None:
+def test_an_agent_is_named_before_its_target(
+    world: Mas, team: str, wait_until: Wait, sent: Callable[[], list[Message]]
+) -> None:
     send(world, "10", "11", "hello")
     got(world, team, "11", wait_until, "[From: Agent 10] hello")
-    (message,) = world.messages(team).values()
+    (message,) = sent()
     assert (message.sender, message.verified) == ("10", False)
 
 
@@ -91,14 +122,14 @@ def test_three_words_of_which_the_first_is_no_agent_show_the_quoted_form(world: 
     assert 'quote the text: mas send all "hello you"' in send(world, "all", "hello", "you", code=2).err
 
 
-def test_talk_rules_hold_for_who_is_named_first_only(world: Mas, wait_until: Wait) -> None:
-    make_template(world.root, "stubs", ("10", "11"))
-    with (world.root.path / "templates" / "stubs" / "team.toml").open("a") as file:
+def test_talk_rules_hold_for_who_is_named_first_only(alone: Mas, wait_until: Wait) -> None:
+    make_template(alone.root, "stubs", ("10", "11"))
+    with (alone.root.path / "templates" / "stubs" / "team.toml").open("a") as file:
         file.write('[talk]\n10 = ["11"]\n')
-    team = stubs.start(world)
-    assert "agent 11 may not write to 10" in send(world, "11", "10", "no", code=1).err
-    send(world, "-s", "11", "10", "yes")
-    got(world, team, "10", wait_until, "yes")
+    fresh = stubs.start(alone)
+    assert "agent 11 may not write to 10" in send(alone, "11", "10", "no", code=1).err
+    send(alone, "-s", "11", "10", "yes")
+    got(alone, fresh, "10", wait_until, "yes")
 
 
 def test_the_sender_gets_nothing(world: Mas, team: str, wait_until: Wait) -> None:
@@ -144,18 +175,40 @@ def test_each_line_of_a_batch_is_a_message(world: Mas, team: str, wait_until: Wa
     assert "no message" in send(world, "10", "--batch", stdin="# nothing\n", code=1).err
 
 
-def test_text_that_is_not_there_is_refused(world: Mas, team: str, tmp_path: Path) -> None:
+def test_many_programs_send_at_once_and_nothing_is_lost_or_mixed(world: Mas, team: str, wait_until: Wait) -> None:
+    texts = [[f"{sender}.{number} " + "x" * 300 for number in range(3)] for sender in range(8)]
+    words = [*PROGRAM, "send", "all", "--batch"]
+    env = environment(world.root.path)
+    sending = [
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) for _ in texts
+    ]
+    for process, lines in zip(sending, texts, strict=True):
+        assert process.stdin
+        process.stdin.write("\n".join(lines))
+        process.stdin.close()
+    assert [process.wait(60) for process in sending] == [0] * 8
+    for process in sending:
+        assert process.stdout
+        assert process.stdout.read() == "10\tsubmitted\t\n11\tsubmitted\t\n" * 3
+        process.stdout.close()
+    for agent_id in ("10", "11"):
+        got = stubs.until_received(world, team, agent_id, 24, wait_until)
+        assert sorted(got) == sorted(text for lines in texts for text in lines)
+        assert all([text for text in got if text in lines] == lines for lines in texts)
+
+
+def test_text_that_is_not_there_is_refused(world: Mas, sent: Callable[[], list[Message]], tmp_path: Path) -> None:
     assert "empty" in send(world, "10", code=1).err
     assert "no file" in send(world, "10", "--file", str(tmp_path / "none"), code=1).err
     assert "who gets which text" in send(world, code=2).err
     assert "2 words were given beside --target" in send(world, "-t", "10", "two", "words", code=2).err
-    assert world.messages(team) == {}
+    assert sent() == []
 
 
-def test_a_text_of_more_than_a_megabyte_is_refused(world: Mas, team: str) -> None:
+def test_a_text_of_more_than_a_megabyte_is_refused(world: Mas, sent: Callable[[], list[Message]]) -> None:
     assert "at most 1048576" in send(world, "10", stdin="x" * 1048577, code=1).err
     assert "at most 1048576" in send(world, "10", stdin="x" * 6_000_000, code=1).err
-    assert world.messages(team) == {}
+    assert sent() == []
 
 
 # --- how ---
@@ -167,21 +220,21 @@ def test_no_enter_is_pressed_where_none_is_wanted(world: Mas, team: str, wait_un
     got(world, team, "10", wait_until, "typed and entered")
 
 
-def test_a_session_is_named(world: Mas, team: str, wait_until: Wait) -> None:
-    other = stubs.start(world, label="other")
-    assert "sessions are active" in send(world, "10", "x", code=1).err
-    send(world, "--session", "other", "10", "hello")
-    got(world, other, "10", wait_until, "hello")
-    assert stubs.received(world, team, "10") == []
-    assert "no session" in send(world, "--session", "nobody", "10", "x", code=1).err
+def test_a_session_is_named(alone: Mas, fresh: str, wait_until: Wait) -> None:
+    other = stubs.start(alone, label="other")
+    assert "sessions are active" in send(alone, "10", "x", code=1).err
+    send(alone, "--session", "other", "10", "hello")
+    got(alone, other, "10", wait_until, "hello")
+    assert stubs.received(alone, fresh, "10") == []
+    assert "no session" in send(alone, "--session", "nobody", "10", "x", code=1).err
 
 
-def test_who_is_not_there_gets_it_later_or_never(world: Mas, team: str, wait_until: Wait) -> None:
-    world.stop(team, grace=0)
-    assert send(world, "--session", team, "10", "later").out == "10\tqueued\tit is not up\n"
-    assert send(world, "--session", team, "--no-queue", "10", "never", code=1).out == "10\trefused\tit is not up\n"
-    ok("resume", team, root=world.root.path)
-    got(world, team, "10", wait_until, "later")
+def test_who_is_not_there_gets_it_later_or_never(alone: Mas, fresh: str, wait_until: Wait) -> None:
+    alone.stop(fresh, grace=0)
+    assert send(alone, "--session", fresh, "10", "later").out == "10\tqueued\tit is not up\n"
+    assert send(alone, "--session", fresh, "--no-queue", "10", "never", code=1).out == "10\trefused\tit is not up\n"
+    ok("resume", fresh, root=alone.root.path)
+    got(alone, fresh, "10", wait_until, "later")
 
 
 def test_programs_are_told_in_json(world: Mas, team: str) -> None:
@@ -198,105 +251,107 @@ def test_a_record_without_a_team_has_nobody_to_write_to(tmp_path: Path) -> None:
     assert (done.code, "needs a team" in done.err) == (1, True)
 
 
-def test_exactly_one_eof_follows_where_that_is_switched_on(world: Mas, team: str, wait_until: Wait) -> None:
-    (world.root.path / ".masrc").write_text("MAS_SEND_EOF=1\n")
-    send(world, "10", "hello")
-    send(world, "10", "without", MAS_SEND_EOF="0")
-    send(world, "--no-eof", "10", "without")
-    got(world, team, "10", wait_until, "hello", "without", "without", "EOF")
-    send(world, "--after", "4s", "--no-eof", "10", "the end")
-    got(world, team, "10", wait_until, "hello", "without", "without", "EOF", "the end")
+def test_exactly_one_eof_follows_where_that_is_switched_on(alone: Mas, fresh: str, wait_until: Wait) -> None:
+    (alone.root.path / ".masrc").write_text("MAS_SEND_EOF=1\n")
+    send(alone, "10", "hello")
+    send(alone, "10", "without", MAS_SEND_EOF="0")
+    send(alone, "--no-eof", "10", "without")
+    got(alone, fresh, "10", wait_until, "hello", "without", "without", "EOF")
+    send(alone, "--after", "1s", "--no-eof", "10", "the end")
+    got(alone, fresh, "10", wait_until, "hello", "without", "without", "EOF", "the end")
 
 
-def test_a_setting_that_is_neither_yes_nor_no_is_refused(world: Mas, team: str) -> None:
+def test_a_setting_that_is_neither_yes_nor_no_is_refused(world: Mas, sent: Callable[[], list[Message]]) -> None:
     assert "MAS_SEND_EOF is 'maybe'" in send(world, "10", "x", code=2, MAS_SEND_EOF="maybe").err
-    assert world.messages(team) == {}
+    assert sent() == []
 
 
-def test_what_an_agent_asks_is_answered_where_that_is_meant(world: Mas, wait_until: Wait) -> None:
-    team = stubs.start(world, "--ask", ids=("10",))
-    wait_until(lambda: "May I?" in stubs.screen(world, team, "10"))
+def test_what_an_agent_asks_is_answered_where_that_is_meant(alone: Mas, wait_until: Wait) -> None:
+    fresh = stubs.start(alone, "--ask", ids=("10",))
+    wait_until(lambda: "May I?" in stubs.screen(alone, fresh, "10"))
     held = "10\tqueued\tit waits for a decision: mas send --answer 10 TEXT\n"
-    assert send(world, "10", "by the way").out == held
-    assert send(world, "--answer", "10", "yes").out == "10\tsubmitted\t\n"
-    got(world, team, "10", wait_until, "by the way")
-    assert send(world, "--answer", "10", "and yes", code=1).out == "10\trefused\tit asks for nothing\n"
+    assert send(alone, "10", "by the way").out == held
+    assert send(alone, "--answer", "10", "yes").out == "10\tsubmitted\t\n"
+    got(alone, fresh, "10", wait_until, "by the way")
+    assert send(alone, "--answer", "10", "and yes", code=1).out == "10\trefused\tit asks for nothing\n"
 
 
 # --- from inside ---
 
 
-def test_an_agent_sends_as_itself(world: Mas, wait_until: Wait) -> None:
+def test_an_agent_sends_as_itself(alone: Mas, wait_until: Wait) -> None:
     send_it = f"{' '.join(PROGRAM)} send all hello; {' '.join(PROGRAM)} send 10 myself; exec cat >/dev/null"
-    text = f"case $MAS_AGENT_ID in 10) sleep 1; {send_it};; *) exec {' '.join(stubs.command())};; esac"
-    world.environ = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    team = stubs.start(world, program=f"sh -c '{text}'")
-    got(world, team, "11", wait_until, "hello")
-    wait_until(lambda: len(world.messages(team)) == 2 and [*world.messages(team).values()][1].fates)
-    first, second = world.messages(team).values()
+    text = f"case $MAS_AGENT_ID in 10) echo up; sleep 1; {send_it};; *) exec {' '.join(stubs.command())};; esac"
+    alone.environ = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    fresh = stubs.start(alone, program=f"sh -c '{text}'", profile="ready = '.'")
+    got(alone, fresh, "11", wait_until, "hello")
+    wait_until(lambda: len(alone.messages(fresh)) == 2 and [*alone.messages(fresh).values()][1].fates)
+    first, second = alone.messages(fresh).values()
     assert (first.sender, first.verified, first.to) == ("10", True, ("11",))
     assert (second.sender, second.verified, second.to) == ("", False, ("10",))
 
 
-def test_who_only_says_to_be_an_agent_is_not_believed(world: Mas, team: str, wait_until: Wait) -> None:
+def test_who_only_says_to_be_an_agent_is_not_believed(
+    world: Mas, team: str, wait_until: Wait, sent: Callable[[], list[Message]]
+) -> None:
     send(world, "11", "hello", MAS_SESSION_ID=team, MAS_AGENT_ID="10")
     got(world, team, "11", wait_until, "hello")
-    (message,) = world.messages(team).values()
+    (message,) = sent()
     assert (message.sender, message.verified) == ("10", False)
     send(world, "--session", team, "11", "x", MAS_SESSION_ID="0" * 36, MAS_AGENT_ID="10")
-    assert [*world.messages(team).values()][1].sender == ""
+    assert sent()[1].sender == ""
 
 
 # --- what a person sees ---
 
 
-def test_a_person_reads_one_line_where_all_went_well(world: Mas, team: str, terminal: Terminal) -> None:
+def test_a_person_reads_one_line_where_all_went_well(alone: Mas, fresh: str, terminal: Terminal) -> None:
     assert terminal.run("mas send all hello") == ["submitted to 10, 11"]
-    terminal.run(f"mas stop --force {team[:8]}")
-    assert terminal.run(f"mas send --session {team[:8]} all later") == [
+    terminal.run(f"mas stop --force {fresh[:8]}")
+    assert terminal.run(f"mas send --session {fresh[:8]} all later") == [
         "10  queued  it is not up",
         "11  queued  it is not up",
     ]
-    shown = terminal.run(f"mas messages {team[:8]}")
+    shown = terminal.run(f"mas messages {fresh[:8]}")
     assert [line.split("ago", 1)[1].split() for line in shown] == [
         ["-", ">", "all", "submitted", "hello"],
         ["-", ">", "all", "queued", "(it", "is", "not", "up)", "later"],
     ]
-    assert world.messages(team)
-    assert "who gets which text" in terminal.run(f"mas send --session {team[:8]} 10")[0]
+    assert alone.messages(fresh)
+    assert "who gets which text" in terminal.run(f"mas send --session {fresh[:8]} 10")[0]
 
 
 # --- looking back ---
 
 
-def test_messages_are_shown_with_what_became_of_them(world: Mas, team: str) -> None:
-    send(world, "10", "one")
-    send(world, "-s", "10", "all", "two\twith a tab")
-    world.stop(team, grace=0)
-    send(world, "--session", team, "--no-queue", "all", "three", code=1)
-    rows = [line.split("\t")[1:] for line in ok("messages", team, root=world.root.path).lines]
+def test_messages_are_shown_with_what_became_of_them(alone: Mas, fresh: str) -> None:
+    send(alone, "10", "one")
+    send(alone, "-s", "10", "all", "two\twith a tab")
+    alone.stop(fresh, grace=0)
+    send(alone, "--session", fresh, "--no-queue", "all", "three", code=1)
+    rows = [line.split("\t")[1:] for line in ok("messages", fresh, root=alone.root.path).lines]
     assert rows == [
         ["-", "10", "submitted", "one"],
         ["10", "all", "submitted", "two\\twith a tab"],
         ["-", "all", "refused (it is not up)", "three"],
     ]
-    told = ok("messages", team, "--agent", "agent-10", "--limit", "2", "--json", root=world.root.path).json
+    told = ok("messages", fresh, "--agent", "agent-10", "--limit", "2", "--json", root=alone.root.path).json
     assert [one["message"] for one in told["messages"]] == ["two\twith a tab", "three"]
-    assert ok("messages", team, "--agent", "11", "--limit", "1", root=world.root.path).lines[0].endswith("three")
-    assert mas("messages", "nobody", root=world.root.path).code == 1
+    assert ok("messages", fresh, "--agent", "11", "--limit", "1", root=alone.root.path).lines[0].endswith("three")
+    assert mas("messages", "nobody", root=alone.root.path).code == 1
 
 
-def test_messages_are_followed_as_their_fates_change(world: Mas, team: str, wait_until: Wait, tmp_path: Path) -> None:
-    world.stop(team, grace=0)
-    send(world, "--session", team, "10", "hello")
+def test_messages_are_followed_as_their_fates_change(alone: Mas, fresh: str, wait_until: Wait, tmp_path: Path) -> None:
+    alone.stop(fresh, grace=0)
+    send(alone, "--session", fresh, "10", "hello")
     out = tmp_path / "out"
     with out.open("wb") as file:
-        words = [*PROGRAM, "messages", team, "--follow", "--json"]
-        following = subprocess.Popen(words, stdout=file, env=environment(world.root.path))
+        words = [*PROGRAM, "messages", fresh, "--follow", "--json"]
+        following = subprocess.Popen(words, stdout=file, env=environment(alone.root.path))
     try:
         wait_until(lambda: out.read_text().count("\n") == 1)
-        send(world, "--session", team, "11", "you too")
-        world.resume(team)
+        send(alone, "--session", fresh, "11", "you too")
+        alone.resume(fresh)
         wait_until(lambda: '"submitted"' in out.read_text().rpartition("\n")[0].rpartition("\n")[2])
     finally:
         following.terminate()
@@ -306,12 +361,12 @@ def test_messages_are_followed_as_their_fates_change(world: Mas, team: str, wait
     assert {one["message"] for one in told} == {"hello", "you too"}
 
 
-def test_a_message_whose_sender_was_cut_off_is_shown_as_such(world: Mas, team: str) -> None:
+def test_a_message_whose_sender_was_cut_off_is_shown_as_such(alone: Mas, fresh: str) -> None:
 
-    Mailbox(world.root, team).accept(Message("m", "", "", "all", ("10", "11"), "x"))
-    Mailbox(world.root, team).accept(Message("n", "", "", "all", ("10", "11"), "y"))
-    world.send(team, Address("10", "z"))
-    fates = [line.split("\t")[3] for line in ok("messages", team, root=world.root.path).lines]
+    Mailbox(alone.root, fresh).accept(Message("m", "", "", "all", ("10", "11"), "x"))
+    Mailbox(alone.root, fresh).accept(Message("n", "", "", "all", ("10", "11"), "y"))
+    alone.send(fresh, Address("10", "z"))
+    fates = [line.split("\t")[3] for line in ok("messages", fresh, root=alone.root.path).lines]
     cut_off = "10 unknown (its sender was cut off), 11 unsettled"
     assert fates == [cut_off, cut_off, "submitted"]
 
@@ -319,12 +374,12 @@ def test_a_message_whose_sender_was_cut_off_is_shown_as_such(world: Mas, team: s
 # --- bringing what waits ---
 
 
-def test_what_waits_can_be_brought_by_hand(world: Mas, team: str, wait_until: Wait) -> None:
-    world.stop(team, grace=0)
-    send(world, "--session", team, "10", "hello")
-    done = mas("deliver", team, "--timeout", "1s", root=world.root.path)
+def test_what_waits_can_be_brought_by_hand(alone: Mas, fresh: str, wait_until: Wait) -> None:
+    alone.stop(fresh, grace=0)
+    send(alone, "--session", fresh, "10", "hello")
+    done = mas("deliver", fresh, "--timeout", "1s", root=alone.root.path)
     assert (done.code, done.err) == (1, "messages wait for 10\n")
-    world.resume(team)
-    got(world, team, "10", wait_until, "hello")
-    wait_until(lambda: mas("deliver", team, root=world.root.path).code == 0)
-    assert ok("deliver", team, root=world.root.path).out == ""
+    alone.resume(fresh)
+    got(alone, fresh, "10", wait_until, "hello")
+    wait_until(lambda: mas("deliver", fresh, root=alone.root.path).code == 0)
+    assert ok("deliver", fresh, root=alone.root.path).out == ""

@@ -149,7 +149,7 @@ def test_a_question_for_permission_is_not_answered_by_what_waits(mas: Mas, wait_
     session_id = stubs.start(mas, "--ask", ids=("10",))
     wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
     queue(mas, session_id, "10", "yes", "and yes")
-    assert courier.deliver_waiting(mas, session_id, timeout=2) == ("10",)
+    assert courier.deliver_waiting(mas, session_id, timeout=0.5) == ("10",)
     assert "May I?" in stubs.screen(mas, session_id, "10")
     teams.tmux(Path(mas.environ["MAS_TMUX_SOCKET"]), "send-keys", "-t", reach(mas, session_id).panes["10"], "Enter")
     assert courier.deliver_waiting(mas, session_id, timeout=20) == ()
@@ -160,7 +160,7 @@ def test_who_asks_after_the_first_message_gets_the_second_later(mas: Mas, wait_u
     session_id = stubs.start(mas, ids=("10",))
     stubs.settled(mas, session_id, wait_until)
     queue(mas, session_id, "10", "/ask", "not yes")
-    assert courier.deliver_waiting(mas, session_id, timeout=2) == ("10",)
+    assert courier.deliver_waiting(mas, session_id, timeout=1) == ("10",)
     assert stubs.received(mas, session_id, "10") == ["/ask"]
     assert "May I?" in stubs.screen(mas, session_id, "10")
 

@@ -119,7 +119,7 @@ def arrived(mas: Mas, session_id: str, sent: dict[str, list[list[str]]], wait_un
 
 def test_many_senders_reach_many_agents_without_mixing_texts(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas, ids=("10", "11", "12"))
-    arrived(mas, session_id, exchange(mas, session_id, senders=4, each=12, largest=4000), wait_until)
+    arrived(mas, session_id, exchange(mas, session_id, senders=4, each=6, largest=4000), wait_until)
 
 
 @pytest.mark.slow
@@ -193,13 +193,13 @@ def test_not_too_many_wait_for_one_agent(mas: Mas) -> None:
 
 
 def test_an_agent_that_starts_is_waited_for(mas: Mas, wait_until: Wait) -> None:
-    session_id = stubs.start(mas, "--slow", "1")
+    session_id = stubs.start(mas, "--slow", "1", profile="ready = ''")
     assert send(mas, session_id, "10", "hello") == {"10": Fate("submitted")}
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["hello"])
 
 
 def test_an_agent_that_does_not_come_to_read_gets_it_when_it_does(mas: Mas, wait_until: Wait) -> None:
-    session_id = stubs.start(mas, "--slow", "2", ids=("10",), profile="ready = '^>'")
+    session_id = stubs.start(mas, "--slow", "1", ids=("10",), profile="ready = '^>'")
     assert send(mas, session_id, "10", "hello", starting=0.1) == {"10": Fate("queued", "it is starting")}
     assert send(mas, session_id, "10", "again") == {"10": Fate("queued", "after those that wait for it")}
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["hello", "again"], what="what waits")
@@ -233,7 +233,7 @@ def test_a_line_that_the_terminal_would_cut_is_refused(mas: Mas) -> None:
 
 
 def test_a_program_that_shows_nothing_is_unknown(mas: Mas) -> None:
-    session_id = stubs.start(mas, program="sh -c 'stty -echo; echo ready; exec cat >got'")
+    session_id = stubs.start(mas, program="sh -c 'stty -echo; echo ready; exec cat >got'", profile="ready = 'ready'")
     fate = send(mas, session_id, "10", "hello")["10"]
     assert fate == Fate("unknown", "it was typed and entered, and the screen never showed it")
 
@@ -279,6 +279,7 @@ def test_a_message_whose_sender_was_cut_off_is_unknown_and_not_typed_again(mas: 
     assert mas.messages(session_id)["cut"].fates == {"10": Fate("unknown", "its sender was cut off")}
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_unknown_and_nothing_is_typed_twice(
     mas: Mas, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
