@@ -24,6 +24,9 @@ _TEAM_KEYS = {"schema", "name", "description", "unit", "groups", "talk", "log"}
 _UNIT_KEYS = {"name", "layout", "aliases", "agent"}
 _AGENT_KEYS = {"id", "name", "model", "role", "prompt"}
 
+CONFIG_KEYS = ("agents", "metaManager", "units")
+"""What a configuration may say of a team, one of them at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:

@@ -1,6 +1,7 @@
 """The command line as a whole: help, options of every verb, and what it says to a wrong call."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -198,6 +199,18 @@ def test_a_working_directory_that_is_gone_is_said(tmp_path: Path) -> None:
     gone.mkdir()
     done = mas("list", program=("sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$0" "$@"', *PROGRAM))
     assert (done.code, done.err) == (1, "mas: the working directory is gone; cd somewhere else\n")
+
+
+def test_a_pipe_without_a_writer_is_an_empty_configuration(place: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = mas("start", "--isolated", "--config", "pipe", root=place, cwd=tmp_path)
+    assert (done.code, done.err.startswith("mas: the configuration 'pipe' is no JSON: ")) == (1, True)
+
+
+def test_a_configuration_of_something_else_is_refused(place: Path) -> None:
+    done = mas("start", "--isolated", "--config", "-", root=place, stdin='{"colour": "red"}')
+    said = "mas: the configuration on stdin says nothing of a team; it may have agents, metaManager, units\n"
+    assert (done.code, done.err) == (1, said)
 
 
 def test_a_configuration_without_end_is_not_read_to_its_end(place: Path, tmp_path: Path) -> None:

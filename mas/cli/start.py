@@ -18,7 +18,7 @@ from mas.projections import working_directory
 from mas.record import runtime_of
 from mas.runtime import wanted_up
 from mas.starting import Started, StartOptions, StartPlan
-from mas.team import Team
+from mas.team import CONFIG_KEYS, Team
 
 Attach = Annotated[bool, typer.Option("--attach/--no-attach", help="then go to its terminal")]
 
@@ -125,7 +125,7 @@ def _read_config(call: Call, place: str | None) -> Mapping[str, Any] | None:
     if place == "-":
         return _parsed(sys.stdin.read(_LARGEST + 1), "on stdin")
     try:
-        with Path(os.path.join(call.cwd, place)).open(encoding="utf-8") as file:  # noqa: PTH118
+        with os.fdopen(_opened(os.path.join(call.cwd, place)), encoding="utf-8") as file:  # noqa: PTH118
             text = file.read(_LARGEST + 1)  # some devices never end
     except FileNotFoundError:
         raise NotFoundError(
@@ -136,10 +136,21 @@ def _read_config(call: Call, place: str | None) -> Mapping[str, Any] | None:
     return _parsed(text, shorten(place))
 
 
+def _opened(path: str) -> int:
+    """A descriptor to read from; a pipe that nobody writes to is empty, and is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
 def _parsed(text: str, name: str) -> Mapping[str, Any]:
     if len(text) > _LARGEST:
         raise RefusedError(f"the configuration {name} is longer than 1 MiB", hint="give long texts to agents as files")
-    return json_table(text, f"the configuration {name}")
+    config = json_table(text, f"the configuration {name}")
+    if not config.keys() & CONFIG_KEYS:
+        known = ", ".join(CONFIG_KEYS)
+        raise RefusedError(f"the configuration {name} says nothing of a team", hint=f"it may have {known}")
+    return config
 
 
 def resume(
