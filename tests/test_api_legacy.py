@@ -1,8 +1,10 @@
 """Teams in the root's own directories over HTTP: one at a time, beside those with a workspace of their own."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from commandline import ok
 from conftest import Wait
 from serving import PROFILES, Served, serving
 
+from mas.api.asked import RunRequest
+from mas.api.keys import Keys, digest
 from mas.paths import Root
 
 ISOLATED = {"sessionMode": "isolated", "template": "solo", "profile": "stub"}
@@ -111,3 +115,26 @@ def test_a_retry_makes_no_second_shared_team(served: Served) -> None:
     first = served.ok("POST", "/runs", json={}, headers=key, status=201)
     assert served.ok("POST", "/runs", json={}, headers=key, status=201) == first
     served.refused("POST", "/runs", json={}, headers={"Idempotency-Key": "k-2"}, status=409)
+
+
+def test_a_retry_starts_a_shared_team_that_was_not_begun(served: Served) -> None:
+    """The record is there from the time before; the server was killed before it had begun."""
+    made = served.ok("POST", "/runs", json={}, status=201)["sessionId"]
+    served.ok("POST", f"/sessions/{made}/stop")
+    before = served.mas.storage.read(made).document["runtime"]["nonce"]
+    Keys(served.root).begin("k-1", digest(RunRequest.model_validate({}).model_dump(mode="json")), made, before)
+    assert served.ok("POST", "/runs", json={}, headers={"Idempotency-Key": "k-1"}, status=201)["sessionId"] == made
+    assert served.ok("GET", f"/sessions/{made}")["status"] == "active"
+
+
+def test_a_shared_start_under_a_key_says_from_where_it_begins(served: Served, wait_until: Wait) -> None:
+    made = served.ok("POST", "/runs", json={}, status=201)["sessionId"]
+    served.ok("POST", f"/sessions/{made}/stop")
+    before = served.mas.storage.read(made).document["runtime"]["nonce"]
+    place = served.root.path / ".mas_http" / "requests"
+    with ThreadPoolExecutor(1) as pool:
+        with served.mas.storage.lock(made):  # it cannot go on from here
+            asked = pool.submit(served.ok, "POST", "/runs", json={}, headers={"Idempotency-Key": "k-1"}, status=201)
+            wait_until(lambda: [*place.glob("*.json")])
+            assert json.loads(next(place.glob("*.json")).read_text())["before"] == before
+        assert asked.result()["sessionId"] == made

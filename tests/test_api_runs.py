@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from roots import FakeTmux
 from serving import SOLO, Served, serving
 
+from mas.api.asked import RunRequest
 from mas.api.keys import KEPT, Entry, Keys, digest
 from mas.api.refusals import HttpError
 from mas.paths import Root
@@ -185,10 +187,7 @@ def test_a_key_is_a_key(served: Served) -> None:
 
 def begun(served: Served, session_id: str) -> None:
     """What a server leaves that was killed after it had written down what it was about to make."""
-    from mas.api.asked import RunRequest  # noqa: PLC0415
-
-    request = digest(RunRequest.model_validate(SOLO).model_dump(mode="json"))
-    Keys(served.root).begin("k-1", request, session_id)
+    Keys(served.root).begin("k-1", digest(RunRequest.model_validate(SOLO).model_dump(mode="json")), session_id)
 
 
 def test_a_retry_makes_what_was_never_begun(served: Served) -> None:
@@ -207,6 +206,17 @@ def test_a_retry_finishes_what_was_cut_off(served: Served) -> None:
     assert (again["sessionId"], again["tmuxSession"]) == (made["sessionId"], made["tmuxSession"])
     assert served.ok("GET", f"/sessions/{ID}")["status"] == "active"
     assert served.ok("GET", "/sessions")["total"] == 1
+
+
+def test_a_retry_is_told_nothing_while_tmux_does_not_answer(served: Served, fake: FakeTmux) -> None:
+    served.start(sessionId=ID)
+    begun(served, ID)
+    fake.instead("exit 1")
+    found = served.refused("POST", "/runs", json=SOLO, headers={"Idempotency-Key": "k-1"}, status=503)
+    assert found["code"] == "unknown"
+    fake.away()
+    again = served.ok("POST", "/runs", json=SOLO, headers={"Idempotency-Key": "k-1"}, status=201)
+    assert again["sessionId"] == ID
 
 
 def test_a_retry_does_not_bring_back_what_was_stopped_meanwhile(served: Served) -> None:

@@ -28,12 +28,16 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of a key: which request it stands for, which session it makes, and the answer once there is one."""
+    """What is known of a key: which request it stands for, which session it makes, and the answer once there is one.
+
+    ``before`` is the launch that the session's record named when the request came, where there was a record.
+    """
 
     request: str
     session_id: str
     at: float
     answer: Mapping[str, Any] = field(default_factory=dict)
+    before: str = ""
 
 
 class Keys:
@@ -72,9 +76,9 @@ class Keys:
             raise HttpError(409, "key_reused", msg, hint="take a new key for a new request")
         return found
 
-    def begin(self, key: str, request: str, session_id: str) -> None:
-        """Write down, durably, which session a key is about to make."""
-        self._put(key, Entry(request, session_id, self._clock()))
+    def begin(self, key: str, request: str, session_id: str, before: str = "") -> None:
+        """Write down, durably, which session a key is about to make, or to take up from where it stands."""
+        self._put(key, Entry(request, session_id, self._clock(), before=before))
 
     def finish(self, key: str, request: str, answer: Mapping[str, Any]) -> None:
         """Write down, durably, what was answered."""

@@ -10,11 +10,13 @@ from mas.api import answered
 from mas.api.asked import RunRequest
 from mas.api.description import answers
 from mas.api.here import Here, here
-from mas.api.keys import digest
+from mas.api.keys import Entry, digest
 from mas.api.refusals import as_input
 from mas.api.replies import Json
 from mas.clock import utc_now
+from mas.errors import UnknownStateError
 from mas.record import runtime_of
+from mas.runtime import wanted_up
 from mas.starting import StartOptions, StartPlan
 
 router = APIRouter(tags=["sessions"])
@@ -51,10 +53,10 @@ def _once(at: Here, key: str, body: RunRequest) -> tuple[Mapping[str, Any], bool
     known = at.keys.find(key, asked)
     if known and known.answer:
         return known.answer, True
-    answer = _taken_up(at, known.session_id) if known else None
+    answer = _taken_up(at, known) if known else None
     if answer is None:
         plan = _plan(at, body)
-        at.keys.begin(key, asked, plan.session_id)
+        at.keys.begin(key, asked, plan.session_id, _launch(at, plan.session_id) if plan.renews else "")
         try:
             answer, known = _started(at, plan), None
         except BaseException:
@@ -64,14 +66,28 @@ def _once(at: Here, key: str, body: RunRequest) -> tuple[Mapping[str, Any], bool
     return answer, known is not None
 
 
-def _taken_up(at: Here, session_id: str) -> dict[str, Any] | None:
-    """The session of a request that was cut off, its team brought up; None where nothing was made of it."""
-    if not at.mas.storage.has(session_id):
+def _taken_up(at: Here, known: Entry) -> dict[str, Any] | None:
+    """The session of a request that was cut off, its team brought up; None where nothing was made of it.
+
+    Raises UnknownStateError where nobody can tell whether the team is up.
+    """
+    session_id = known.session_id
+    if not at.mas.storage.has(session_id) or (known.before and _launch(at, session_id) == known.before):
         return None
     document = at.mas.storage.read(session_id).document
-    if runtime_of(document).get("wanted") == "up" and at.mas.observe(document) == "down":
-        at.mas.resume(session_id)
+    if wanted_up(document):
+        observed = at.mas.observe(document)
+        if observed == "unknown":
+            msg = f"tmux does not tell whether the team of session {session_id} is up"
+            raise UnknownStateError(msg, hint="ask again under the same key")
+        if observed == "down":
+            at.mas.resume(session_id)
     return _answer(at, session_id)
+
+
+def _launch(at: Here, session_id: str) -> str:
+    """Which launch of its team the record of a session names."""
+    return str(runtime_of(at.mas.storage.read(session_id).document).get("nonce", ""))
 
 
 def _plan(at: Here, body: RunRequest) -> StartPlan:
