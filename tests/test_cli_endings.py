@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import AGENT, PROGRAM, environment, mas, move, ok, record, start
+from commandline import AGENT, PROGRAM, document, environment, mas, move, ok, record, start
 
 from mas.paths import Root
 
@@ -56,6 +56,19 @@ def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path, wait_until: Wai
     assert waiting.stderr
     assert waiting.stderr.read() == f"{made[:8]} is completed\n".encode()
     waiting.stderr.close()
+
+
+def test_a_stop_that_is_ended_says_that_it_can_be_finished(root: Root, tmux_socket: Path, wait_until: Wait) -> None:
+    del tmux_socket
+    made = start(root.path, command="""sh -c 'trap "" TERM; touch deaf; exec sleep 1000'""")
+    wait_until((root.sessions / made / "unit" / "00" / "deaf").exists)
+    stopping = begin("stop", made, root=root.path)
+    wait_until(lambda: document(root.path, made)["runtime"]["wanted"] == "down")
+    stopping.send_signal(signal.SIGTERM)
+    _, err = stopping.communicate(timeout=30)
+    assert (stopping.returncode, err.decode()) == (143, "mas: asked to end; call `mas stop` again to finish\n")
+    assert ok("stop", "-f", made, root=root.path).err == f"{made[:8]} is stopped\n"
+    assert ok("doctor", root=root.path).out == ""
 
 
 def test_a_start_that_is_ended_at_any_moment_is_whole_or_leaves_nothing(root: Root, tmux_socket: Path) -> None:

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import mas
 from mas import render
+from mas.cli.calls import split_common
 from mas.errors import AmbiguousError, MasError, shorten
 
 LONGEST = 400
 """Characters of a message and its hint together; what is longer was not meant for a person."""
+
+_FORWARD = ("clean", "doctor", "migrate", "rm", "stop")
+"""The verbs that leave what they began, to be finished; what any other one began is undone."""
 
 _SIGNALS = {129: "hung up", 130: "interrupted", 143: "asked to end"}
 
@@ -20,13 +24,19 @@ def told(error: BaseException, words: Sequence[str]) -> str:
     """The line for an error, empty where there is nothing to say; a bug's report is written."""
     if isinstance(error, SystemExit):
         reason = _SIGNALS.get(error.code) if isinstance(error.code, int) else str(error.code or "")
-        return _line(f"{reason}; what was not finished is undone") if reason else ""
+        return _line(f"{reason}; {_left(words)}") if reason else ""
     if isinstance(error, MasError):
         return _line(f"{error.message}; {error.hint}" if error.hint else error.message)
     if isinstance(error, OSError):
         place = f": {shorten(os.fspath(error.filename))}" if error.filename is not None else ""
         return _line(f"{error.strerror or error}{place}")
     return _line(f"a bug in mas ({type(error).__name__}); {_written(error, words)}")
+
+
+def _left(words: Sequence[str]) -> str:
+    """What became of what a verb had begun when it was cut off."""
+    verb = next(iter(split_common(words)[1]), "")
+    return f"call `mas {verb}` again to finish" if verb in _FORWARD else "what was not finished is undone"
 
 
 def as_json(error: MasError) -> str:
