@@ -91,6 +91,15 @@ def test_a_log_that_is_not_kept_is_said_to_be(place: Path, world: Mas) -> None:
     assert mas("logs", root=place).code == 2
 
 
+def test_a_session_without_its_agent_is_said_to_lack_it(place: Path, world: Mas) -> None:
+    stubs.start(world, program="cat", label="one")
+    stubs.start(world, program="cat", label="two")
+    for verb in ("logs", "restart-agent"):
+        done = mas(verb, "one", root=place)
+        assert (done.code, done.err) == (2, "mas: which agent of session 'one'?; add its id: one AGENT\n")
+        assert "2 sessions are active" in mas(verb, "10", root=place).err
+
+
 def test_an_agent_is_started_again(place: Path, world: Mas, wait_until: Wait, terminal: Terminal) -> None:
     session_id = stubs.start(world)
     world.send(session_id, Address("10", "/exit 3"))

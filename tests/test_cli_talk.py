@@ -122,6 +122,13 @@ def test_three_words_of_which_the_first_is_no_agent_show_the_quoted_form(world: 
     assert 'quote the text: mas send all "hello you"' in send(world, "all", "hello", "you", code=2).err
 
 
+def test_a_session_before_the_target_shows_how_one_is_named(alone: Mas) -> None:
+    for label in ("one", "two"):
+        stubs.start(alone, program="cat", label=label)
+    done = send(alone, "one", "10", "hi", code=2)
+    assert done.err == "mas: 'one' is a session, not an agent that sends; mas send --session one 10 \"TEXT\"\n"
+
+
 def test_talk_rules_hold_for_who_is_named_first_only(alone: Mas, wait_until: Wait) -> None:
     make_template(alone.root, "stubs", ("10", "11"))
     with (alone.root.path / "templates" / "stubs" / "team.toml").open("a") as file:
@@ -339,6 +346,14 @@ def test_messages_are_shown_with_what_became_of_them(alone: Mas, fresh: str) -> 
     assert [one["message"] for one in told["messages"]] == ["two\twith a tab", "three"]
     assert ok("messages", fresh, "--agent", "11", "--limit", "1", root=alone.root.path).lines[0].endswith("three")
     assert mas("messages", "nobody", root=alone.root.path).code == 1
+
+
+def test_no_messages_are_said_to_be_none_and_no_agent_to_be_nobody(alone: Mas, fresh: str) -> None:
+    done = ok("messages", fresh, root=alone.root.path)
+    assert (done.out, done.err) == ("", "no messages\n")
+    assert ok("messages", fresh, "--agent", "10", "--json", root=alone.root.path).json["count"] == 0
+    done = mas("messages", fresh, "--agent", "77", root=alone.root.path)
+    assert (done.code, "no agent '77'" in done.err) == (1, True)
 
 
 def test_messages_are_followed_as_their_fates_change(alone: Mas, fresh: str, wait_until: Wait, tmp_path: Path) -> None:

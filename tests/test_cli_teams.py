@@ -231,11 +231,15 @@ def test_a_workspace_that_is_missing_is_an_error_with_a_remedy(place: Path) -> N
 def test_a_screen_is_captured(place: Path, wait_until: Wait) -> None:
     echo = "sh -c 'seq 100; printf \"\\033[31mred\\033[0m \\033]0;title\\007end\\n\"; exec cat'"
     made = ok("start", "--isolated", "-q", "--template", "pair", "--command", echo, root=place).out.strip()
-    wait_until(lambda: "red end" in ok("capture", made, "-a", "11", root=place).out)
-    assert "\x1b" not in ok("capture", made, "-a", "11", root=place).out
+    wait_until(lambda: "red end" in ok("capture", made, "11", root=place).out)
+    shown = ok("capture", made, "11", root=place).out
+    assert "\x1b" not in shown
+    for words in (("11",), ("-a", "11"), (made[:8], "agent-11"), (made, "--agent", "11")):
+        assert ok("capture", *words, root=place).out == shown
+    assert mas("capture", made, "11", "-a", "11", root=place).code == 2
     assert ok("capture", made, "-a", "agent-11", "--lines", "3", root=place).lines == ["99", "100", "red end"]
     assert mas("capture", made, root=place).err == (
-        f"mas: mas-{made[:8]} has 2 agents; say which with --agent: 10, 11\n"
+        f"mas: mas-{made[:8]} has 2 agents; say which: mas capture {made} AGENT, of 10, 11\n"
     )
     assert mas("capture", made, "-a", "99", root=place).err == f"mas: no agent '99' in mas-{made[:8]}; it has: 10, 11\n"
     ok("stop", "-f", made, root=place)
@@ -416,6 +420,21 @@ def test_what_only_a_person_can_mend_is_told_with_what_helps(place: Path) -> Non
     found = mas("doctor", "--fix", root=place)
     assert found.lines == [f"{made}\tworkspace\tunit is missing\tbring it back, or `mas rm {made[:8]}`"]
     assert found.code == 1
+
+
+def test_a_row_that_cannot_be_written_is_said_in_one_line_and_found_by_the_doctor(place: Path) -> None:
+    record(place)
+    lock = place / "sessions" / ".locks" / "index.lock"
+    lock.unlink()
+    lock.symlink_to("nowhere")
+    made = mas("session", "create", "-q", root=place, program=PROGRAM)
+    assert made.code == 0
+    assert made.err.startswith("mas: what changed is recorded, but .session and the index do not say so: cannot write ")
+    assert made.err.count("\n") == 1
+    found = mas("doctor", "--fix", root=place)
+    assert "index\tredirected\tindex.lock is a link, and no link is followed; move it away\t" in found.lines
+    lock.unlink()
+    assert ok("doctor", "--fix", root=place).err == "2 found and mended\n"
 
 
 def test_a_team_without_its_session_is_found_by_its_full_id(place: Path) -> None:

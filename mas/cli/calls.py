@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mas.errors import RefusedError, UsageError, shorten
+from mas.errors import NotFoundError, RefusedError, UsageError, shorten
 from mas.paths import Root, absolute, named_root, resolve_root
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ class Call:
         if self.root.maestro:
             msg = f"mas {verb} needs a team, and --repo names a place that keeps records only"
             raise RefusedError(msg, hint="use --root")
+
+    def is_session(self, word: str) -> bool:
+        """Whether a word names one session of the root."""
+        try:
+            return bool(self.mas.resolve(word))
+        except NotFoundError:
+            return False
 
     def command(self, verb: str, name: str) -> str:
         """What a person types where this call was made, to do something with a session of its root."""

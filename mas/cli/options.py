@@ -23,6 +23,12 @@ def call_of(context: typer.Context) -> Call:
     return call
 
 
+def names_agent(word: str) -> bool:
+    """Whether a word can only be an agent: its two digits, or agent-NN."""
+    digits = word.removeprefix("agent-")
+    return len(digits) == 2 and digits.isascii() and digits.isdecimal()
+
+
 def seconds(text: str, option: str) -> float:
     """The seconds that a duration like ``90``, ``1.5h`` or ``7d`` means; raises UsageError for another text."""
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")

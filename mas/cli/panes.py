@@ -8,8 +8,8 @@ import typer
 
 from mas import render, restarting, transcripts
 from mas.cli.calls import Call
-from mas.cli.options import Quiet, call_of
-from mas.errors import UsageError
+from mas.cli.options import Quiet, call_of, names_agent
+from mas.errors import UsageError, shorten
 from mas.stopping import ASKING
 
 Words = Annotated[list[str], typer.Argument(metavar="[ID] AGENT", help="the session, and which of its agents")]
@@ -23,6 +23,8 @@ def _meant(call: Call, words: Sequence[str]) -> tuple[str, str]:
     """The session and the agent that one or two words mean."""
     if len(words) > 2:
         raise UsageError(f"{len(words)} words were given", hint="say which session, and which agent: ID AGENT")
+    if len(words) == 1 and not names_agent(words[0]) and call.is_session(words[0]):
+        raise UsageError(f"which agent of session {shorten(words[0])}?", hint=f"add its id: {words[0]} AGENT")
     return call.mas.resolve(words[0] if len(words) == 2 else None), words[-1]
 
 

@@ -9,7 +9,7 @@ import typer
 
 from mas import courier, delivery, render, teamfile
 from mas.cli.calls import Call
-from mas.cli.options import Json, Name, call_of, seconds
+from mas.cli.options import Json, Name, call_of, names_agent, seconds
 from mas.clock import utc_now
 from mas.delivery import SendOptions
 from mas.errors import NotFoundError, RefusedError, UsageError, explaining, shorten
@@ -79,6 +79,7 @@ def send(  # noqa: PLR0913  one argument an option
     """
     call = call_of(context)
     call.refuse_records_only("send")
+    _check_first(call, words or [], session)
     session_id = call.mas.resolve(session)
     team, _ = teamfile.stored_team(call.mas, session_id)
     spoken = _words(call, words or [], target, file)
@@ -104,6 +105,13 @@ def send(  # noqa: PLR0913  one argument an option
     else:
         _tell(call, sent)
     return 0 if all(fate.outcome in ACCEPTED for one in sent for fate in one.fates.values()) else 1
+
+
+def _check_first(call: Call, words: Sequence[str], session: str | None) -> None:
+    """Raise UsageError where the first of three words is a session: other verbs name it so."""
+    if session is None and len(words) == 3 and not names_agent(words[0]) and call.is_session(words[0]):
+        hint = f'mas send --session {words[0]} {words[1]} "TEXT"'
+        raise UsageError(f"{shorten(words[0])} is a session, not an agent that sends", hint=hint)
 
 
 def _words(call: Call, words: Sequence[str], target: str | None, file: str | None) -> list[str]:
@@ -176,7 +184,7 @@ def messages(
     session_id = call.mas.resolve(name)
     call.mas.storage.read(session_id)
     box = Mailbox(call.root, session_id)
-    wanted = agent.removeprefix("agent-") if agent else ""
+    wanted = teamfile.stored_team(call.mas, session_id)[0].agent(agent.removeprefix("agent-")).id if agent else ""
     found = [one for one in box.messages().values() if not wanted or wanted in (one.sender, *one.to)][-limit:]
     if follow:
         for one in _as_they_come(box, found, wanted):
@@ -186,6 +194,8 @@ def messages(
         call.json({"sessionId": session_id, "messages": [one.to_json() for one in found], "count": len(found)})
     else:
         _show(call, found, as_json=False)
+        if not found:
+            call.say("no messages")
     return 0
 
 
