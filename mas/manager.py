@@ -37,8 +37,8 @@ Decide = Callable[[Document, str], Sequence[Entry]]
 class SessionManager:
     """Sessions of one storage. Thread-safe: one writer per session at a time, readers take no lock.
 
-    Without arguments the records live below ``.flow/maestro`` of the git repository around the working directory, or
-    of that directory where there is none.
+    Without arguments the records live below ``.flow/maestro`` of the git repository around the working directory, where
+    there is none of a directory around it that has a ``.flow/maestro``, else of itself.
     """
 
     STATE_TRANSITIONS = lifecycle.TRANSITIONS
@@ -53,7 +53,7 @@ class SessionManager:
         make_id: Callable[[], str] = new_id,
     ) -> None:
         here = Path.cwd()
-        self.repo_root = absolute(repo_root, here) if repo_root else git.find_root(here) or here
+        self.repo_root = absolute(repo_root, here) if repo_root else git.find_root(here) or maestro.around(here)
         self.storage = storage or engines.open_storage(maestro.root_of(self.repo_root), os.environ)
         of_mas = isinstance(self.storage, FileStorage) and not self.storage.root.maestro
         self._projections = Projections(self.storage) if of_mas and isinstance(self.storage, FileStorage) else None
@@ -64,9 +64,9 @@ class SessionManager:
 
     @property
     def sessions_dir(self) -> Path:
-        """Directory of the sessions; raises RefusedError where they are not in files."""
+        """Directory of the sessions, there to put files into; raises RefusedError where they are not in files."""
         if isinstance(self.storage, FileStorage):
-            return self.storage.root.sessions
+            return maestro.prepared(self.storage.root).sessions
         raise RefusedError("these sessions are not kept in files", hint="give the manager a FileStorage")
 
     # --- creating ---

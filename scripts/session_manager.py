@@ -22,13 +22,21 @@ from pathlib import Path
 
 
 def _environments() -> list[Path]:
-    """Directories that may hold the packages of mas: of this checkout, then of the ``mas`` that is installed."""
+    """Environments that may hold mas: of this checkout, then of the ``mas`` that is installed."""
     programs = [Path(__file__).resolve().parent.parent / ".venv" / "bin" / "mas"]
     programs += [Path(found) for found in (os.environ.get("MAS_BIN"), shutil.which("mas")) if found]
     homes = [program.resolve().parent.parent for program in programs]
-    homes += [home / ".venv" for home in homes]  # scripts/mas of a checkout stands beside its environment
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    return [home / "lib" / version / "site-packages" for home in homes]
+    return homes + [home / ".venv" for home in homes]  # scripts/mas of a checkout stands beside its environment
+
+
+def _hand_over() -> None:
+    """Go on with the Python of an environment that holds mas, where this is one of another version."""
+    if __name__ != "__main__" or "mas" in sys._xoptions:  # noqa: SLF001  how it was called; once is enough
+        return
+    for home in _environments():
+        python = home / "bin" / "python"
+        if os.access(python, os.X_OK) and any(home.glob("lib/python*/site-packages/*mas*")):
+            os.execv(python, [str(python), "-X", "mas", __file__, *sys.argv[1:]])  # noqa: S606  no shell is wanted
 
 
 def _find_mas() -> None:
@@ -38,12 +46,14 @@ def _find_mas() -> None:
     except ImportError:
         import site  # noqa: PLC0415  only needed where mas is somewhere else
 
-        for packages in filter(Path.is_dir, _environments()):
-            site.addsitedir(str(packages))
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        packages = [home / "lib" / f"python{version}" / "site-packages" for home in _environments()]
+        for place in filter(Path.is_dir, packages):
+            site.addsitedir(str(place))
         try:
             import mas  # noqa: F401, PLC0415
         except ImportError:
-            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            _hand_over()
             sys.exit(
                 f"session_manager: mas is not installed for Python {version}; type: pipx install mas, or set MAS_BIN"
             )

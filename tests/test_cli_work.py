@@ -85,6 +85,7 @@ def test_records_are_listed_newest_first_and_chosen(place: Path) -> None:
         (["status=planning"], ("status",), "planning"),
         (["label=checkout"], ("runtime", "label"), "checkout"),
         (["prd_reference.filename=1", "prd_reference.path=docs"], ("prd_reference", "filename"), "1"),
+        (["git_context.branch=x"], ("git_context", "branch"), "x"),
         (['git_context={"branch":"b","commit":"","repo_root":"/"}'], ("git_context", "branch"), "b"),
         (["--data", '{"statistics": {"total_tasks": 3}}'], ("statistics", "total_tasks"), 3),
     ],

@@ -26,6 +26,14 @@ def test_the_schema_comes_with_the_first_session(tmp_path: Path) -> None:
     jsonschema.validate(stored, json.loads(place.read_bytes()), jsonschema.Draft7Validator)
 
 
+def test_the_sessions_directory_is_there_for_who_asks_for_it(tmp_path: Path) -> None:
+    """Callers put files of their own into it, and make directories in it without parents."""
+    manager = SessionManager(tmp_path)
+    assert manager.query_sessions() == []
+    assert not (tmp_path / ".flow").exists()
+    (manager.sessions_dir / "theirs").mkdir()
+
+
 def test_a_schema_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     place = maestro.root_of(tmp_path).path / "schemas" / maestro.SCHEMA_NAME
     place.parent.mkdir(parents=True)

@@ -96,6 +96,26 @@ def test_a_python_without_our_packages_finds_the_environment_of_mas(copied: Path
     assert run(copied, "list", cwd=repo, python=bare_python(), MAS_BIN=program) == "[]\n"
 
 
+def test_another_python_hands_over_to_the_one_that_has_mas(copied: Path, repo: Path, tmp_path: Path) -> None:
+    home = tmp_path / "environment"
+    (home / "lib" / "python9.9" / "site-packages" / "mas").mkdir(parents=True)
+    (home / "bin").mkdir()
+    for name, text in (("python", f'#!/bin/sh\nexec {sys.executable} "$@"\n'), ("mas", "#!/bin/sh\n")):
+        (home / "bin" / name).write_text(text)
+        (home / "bin" / name).chmod(0o755)
+    program = str(home / "bin" / "mas")
+    assert run(copied, "list", cwd=repo, python=bare_python(), MAS_BIN=program, PATH="/usr/bin:/bin") == "[]\n"
+
+
+def test_beside_its_records_it_finds_them_without_git(tmp_path: Path) -> None:
+    place = tmp_path / ".flow" / "maestro" / "scripts"
+    place.mkdir(parents=True)
+    script = Path(shutil.copy(SCRIPTS / "session_manager.py", place))
+    made = json.loads(run(script, "create", "--feature-request", "x", cwd=place))["session_id"]
+    assert (tmp_path / ".flow" / "maestro" / "sessions" / made / "metadata.json").is_file()
+    assert [path.name for path in place.iterdir()] == ["session_manager.py"]
+
+
 def test_without_mas_it_says_what_to_type(copied: Path, repo: Path) -> None:
     said = run(copied, "list", cwd=repo, python=bare_python(), PATH="/nowhere", code=1)
     assert said.count("\n") == 1

@@ -142,8 +142,18 @@ def update(
         raise UsageError(
             "changes are needed, as KEY=VALUE or with --data", hint="`mas session update --help` shows how"
         )
+    session_id = call.mas.resolve(name)
     updates = json_table(data, "--data") if data is not None else parse_changes(changes or [])
-    return tell(call, call.manager.update_session(call.mas.resolve(name), updates), as_json=as_json, quiet=quiet)
+    if changes:
+        updates = _merged(call.manager.get_session(session_id).document, updates, changes)
+    return tell(call, call.manager.update_session(session_id, updates), as_json=as_json, quiet=quiet)
+
+
+def _merged(document: Mapping[str, Any], updates: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+    """The updates, where a dotted key changes one field of a table that is there and leaves its others."""
+    whole = {word.partition("=")[0] for word in words}
+    fields = {name: value for name, value in updates.items() if name not in whole}
+    return {**updates, **{name: {**(document.get(name) or {}), **value} for name, value in fields.items()}}
 
 
 def parse_changes(words: Sequence[str]) -> dict[str, Any]:
