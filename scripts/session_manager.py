@@ -36,7 +36,7 @@ def _hand_over() -> None:
     for home in _environments():
         python = home / "bin" / "python"
         if os.access(python, os.X_OK) and any(home.glob("lib/python*/site-packages/*mas*")):
-            os.execv(python, [str(python), "-X", "mas", __file__, *sys.argv[1:]])  # noqa: S606  no shell is wanted
+            os.execv(python, [str(python), "-X", "mas", __file__, *sys.argv[1:]])
 
 
 def _find_mas() -> None:
