@@ -96,5 +96,7 @@ def _mend_one(view: Inspection, first: Sequence[Finding], *, lossy: bool) -> Fin
                 left = view.plan(session_id, held=True)
     except BusyError as error:
         return {**dict.fromkeys(first), Finding(session_id, "busy", error.message): None}
+    except MasError as error:  # its lock is none, or is in no directory of ours
+        return dict.fromkeys(first, error.message)
     gone = {one: "" for one in first if one not in left and one not in done}
     return dict.fromkeys(left) | gone | done

@@ -280,14 +280,14 @@ def lock(path: Path, timeout: float = LOCK_TIMEOUT, *, guards: Path | None = Non
 
 
 def is_locked(path: Path) -> bool:
-    """Whether another process holds a lock at this moment; looking makes no file."""
+    """Whether another process holds a lock at this moment; looking makes no file. What nobody can hold is none."""
     if not path.exists():
         return False
     try:
         with lock(path, 0):
             return False
-    except BusyError:
-        return True
+    except MasError as error:
+        return isinstance(error, BusyError)
 
 
 def _lock_object(path: Path) -> "UnixFileLock":
@@ -298,7 +298,10 @@ def _lock_object(path: Path) -> "UnixFileLock":
     with _making:
         held = _locks.get(key)
         if held is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            with explaining(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with directory(path.parent):  # a link would part those who lock by it from all others
+                pass
             held = UnixFileLock(str(path), mode=0o600, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
             _locks[key] = held
         return held

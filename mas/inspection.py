@@ -70,7 +70,8 @@ class Inspection:
 
     def index(self) -> Iterator[Finding]:
         """What is wrong with the index, and with what all sessions share."""
-        for place in (self.root.locks, self.root.staging, self.root.trash):
+        locks = (self.root.locks / name for name in _own_names(self.root.locks))
+        for place in (self.root.locks, self.root.staging, self.root.trash, *locks):
             if place.is_symlink():
                 yield Finding(INDEX, "redirected", f"{place.name} is a link, and no link is followed; move it away")
         yield from self._exposed()

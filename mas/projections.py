@@ -125,7 +125,8 @@ class Projections:
         """Drop the index where it could not be brought up to date: until it is written again the directories count."""
         with suppress(OSError, MasError):
             originals.keep_index(self._root)
-            self._root.index.unlink()
+            if not self._root.index.is_symlink():
+                self._root.index.unlink()
 
     def differ(self, before: Document, after: Document) -> bool:
         """Whether the row of a record changes in more than its last activity."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mas import guard, lines, record, replay, runtime
-from mas.errors import MasError
+from mas.errors import MasError, NotFoundError
 from mas.events import Paused, TimestampedEvent
 from mas.lifecycle import TERMINAL
 from mas.projections import Projections
@@ -89,6 +89,7 @@ class Turns:
     ) -> None:
         self._storage, self._projections = storage, projections
         self._probe, self._clock, self._tell = probe, clock, tell
+        self._complaints: set[str] = set()
 
     @contextmanager
     def at(self, session_id: str) -> Iterator[Turn]:
@@ -122,19 +123,31 @@ class Turns:
             self.publish(turn.session_id)
 
     def publish(self, session_id: str) -> None:
-        """Show a session outside. Where that fails the log holds all the same, so nobody is told that it failed."""
-        if self._projections is None:
-            return
-        try:
-            self._projections.publish(session_id)
-        except (MasError, FileNotFoundError):
-            self._projections.distrust()
+        """Show a session outside. Where that fails the log holds all the same, so it is said and nothing raised."""
+        if self._projections:
+            self._try(self._projections, self._projections.publish, session_id)
 
     def forget(self, session_id: str) -> None:
         """Show a session no more."""
-        if self._projections is None:
-            return
+        if self._projections:
+            self._try(self._projections, self._projections.forget, session_id)
+
+    def _try(self, projections: Projections, show: Callable[[str], None], session_id: str) -> None:
         try:
-            self._projections.forget(session_id)
-        except (MasError, FileNotFoundError):
-            self._projections.distrust()
+            show(session_id)
+        except (MasError, FileNotFoundError) as error:
+            projections.distrust()
+            if isinstance(error, MasError) and not isinstance(
+                error, NotFoundError
+            ):  # else somebody removed it meanwhile
+                self._complain(error.message)
+
+    def _complain(self, reason: str) -> None:
+        """Say once on stderr, or where the program's log goes, why the projections lag behind."""
+        if reason in self._complaints:
+            return
+        self._complaints.add(reason)
+        import logging  # noqa: PLC0415  nothing failed most of the time
+
+        text = "mas: what changed is recorded, but .session and the index do not say so: %s; see `mas doctor --fix`"
+        logging.getLogger("mas").warning(text, reason)

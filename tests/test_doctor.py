@@ -590,6 +590,17 @@ def test_a_root_of_records_only_is_looked_at_as_one(repo: Path, tmux_socket: Pat
     assert not root.index.exists()
 
 
+def test_where_no_lock_can_be_taken_nothing_is_mended_and_it_is_told_why(mas: Mas, tmp_path: Path) -> None:
+    """As where its directory is a link: who came by another name would hold another lock."""
+    session_id = roots.start(mas, team=False).session.session_id
+    mas.root.session(session_id).shell.unlink()
+    mas.root.locks.rename(tmp_path / "elsewhere")
+    mas.root.locks.symlink_to(tmp_path / "elsewhere")
+    report = doctor.mend(mas)
+    assert [one.problem for one in report.remaining] == ["redirected", "shell"]
+    assert "locks' is not a directory of its own" in report.mended[report.remaining[1]]
+
+
 def test_a_root_that_everybody_can_write_to_is_left_to_a_person(mas: Mas) -> None:
     roots.start(mas, team=False)
     mas.root.path.chmod(0o777)

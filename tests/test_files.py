@@ -456,6 +456,21 @@ def test_a_lock_that_is_no_file_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_no_lock_is_taken_in_a_directory_that_is_a_link(tmp_path: Path) -> None:
+    """Who reaches the directory by another name would take another lock."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "locks").symlink_to("elsewhere")
+    (tmp_path / "elsewhere" / "b.lock").touch()
+    with pytest.raises(DamagedError, match="locks' is not a directory of its own"), _locked(tmp_path / "locks"):
+        pass
+    assert not files.is_locked(tmp_path / "locks" / "b.lock")
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["b.lock"]
+    (tmp_path / "locks").unlink()
+    (tmp_path / "locks").symlink_to("nowhere")
+    with pytest.raises(MasError, match="locks': file exists"), _locked(tmp_path / "locks"):
+        pass
+
+
 def test_looking_makes_no_file(tmp_path: Path) -> None:
     assert not files.is_locked(tmp_path / "a.lock")
     assert [*tmp_path.iterdir()] == []

@@ -257,6 +257,14 @@ def test_an_index_that_could_not_follow_is_not_believed(shown: Projections, root
     assert ids(shown) == [ID, OTHER_ID]
 
 
+def test_a_link_in_place_of_the_index_is_left_where_it_is(shown: Projections, root: Root, tmp_path: Path) -> None:
+    root.index.rename(tmp_path / "elsewhere")
+    root.index.symlink_to(tmp_path / "elsewhere")
+    shown.distrust()
+    assert root.index.is_symlink()
+    assert ids(shown) == [ID, OTHER_ID]
+
+
 # --- .session ---
 
 

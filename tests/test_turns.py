@@ -114,17 +114,30 @@ def test_an_edit_that_was_taken_over_is_shown(root: Root) -> None:
     assert world.told == []
 
 
-def test_what_cannot_be_shown_is_not_told_as_a_failure(root: Root) -> None:
+def test_what_cannot_be_shown_is_said_once_and_not_told_as_a_failure(
+    root: Root, caplog: pytest.LogCaptureFixture
+) -> None:
     world = World(FileStorage(root))
     world.turns.publish(ID)
     root.session(ID).shell.unlink()
     root.session(ID).shell.mkdir()
-    world.add(LABEL)
+    for label in ("a", "x"):
+        world.add(("updated", {"set": {"label": label}}))
+    (said,) = caplog.messages
+    assert "recorded, but" in said
+    assert "'.session' is no regular file; see `mas doctor --fix`" in said
     assert not root.index.exists()
     assert world.shown is not None
     assert [row["label"] for row in world.shown.rows()] == ["x"]
     root.index.mkdir()
     world.turns.forget(ID)
+
+
+def test_of_one_that_somebody_removed_meanwhile_nothing_is_said(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(FileStorage(root))
+    world.storage.delete(ID)
+    world.turns.publish(ID)
+    assert caplog.messages == []
 
 
 def test_without_projections_nothing_is_shown() -> None:
