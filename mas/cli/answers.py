@@ -1,6 +1,5 @@
 """What scripts call in loops: the version, paths, variables, the list. Both ways of parsing end here."""
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -121,14 +120,13 @@ def _show(call: Call, listed: "Listed") -> None:
         render.Column("AGE", right=True),
         render.Column("MODE"),
         render.Column("TMUX", least=8),
-        render.Column("WHERE", least=1),
     )
-    rows = [_cells(view, listed.timestamp, call.root.path) for view in listed.views]
+    rows = [_cells(view, listed.timestamp) for view in listed.views]
     call.lines(render.table(columns, rows, call.width, colour=call.colour))
-    call.lines(["", *_legend(listed)])
+    call.lines(["", render.cut(render.one_line(_legend(listed, call.root.path)), call.width)])
 
 
-def _cells(view: "View", now: str, root: Path) -> tuple[str, ...]:
+def _cells(view: "View", now: str) -> tuple[str, ...]:
     return (
         view.label or view.session_id[:8] or "-",
         view.status + ("?" if view.stale else ""),
@@ -137,21 +135,10 @@ def _cells(view: "View", now: str, root: Path) -> tuple[str, ...]:
         render.ago(view.created_at, now),
         view.mode or "record",
         view.tmux_name + ("*" if view.attached else ""),
-        _where(view, root),
     )
 
 
-def _where(view: "View", root: Path) -> str:
-    """The session's directory as it is seen from the root, its long last part shortened."""
-    where = view.working_dir
-    if where and Path(where).is_relative_to(root):
-        where = os.path.relpath(where, root)
-    return (
-        where.removesuffix(view.session_id[8:]) + "…" if view.session_id and where.endswith(view.session_id) else where
-    )
-
-
-def _legend(listed: "Listed") -> list[str]:
+def _legend(listed: "Listed", root: Path) -> str:
     live = sum(view.status == "active" for view in listed.views)
     shown = f"{len(listed.views)} of {listed.total}" if listed.total > len(listed.views) else str(listed.total)
     notes = [f"{shown} sessions, {live} active" if listed.total != 1 else f"1 session, {live} active"]
@@ -159,4 +146,4 @@ def _legend(listed: "Listed") -> list[str]:
         notes.append("* somebody looks at it")
     if any(view.stale for view in listed.views):
         notes.append("? last known")
-    return [" · ".join(notes)]
+    return " · ".join([*notes, f"in {root}"])
