@@ -75,18 +75,25 @@ def batch(text: str) -> tuple[str, ...]:
 def recipients(team: Team, address: Address, *, checked: bool = False) -> tuple[str, ...]:
     """The agents that get a text, the sender left out. With ``checked`` the team's talk rules hold for the sender.
 
+    The rules speak of one agent and another: where a team has any, its agents write to no units, groups or lists.
     Raises RefusedError where nobody is meant, or somebody the sender may not write to.
     """
     found = tuple(agent_id for agent_id in team.expand(address.target) if agent_id != address.sender)
     if not found:
         raise RefusedError(f"{shorten(address.target)} means nobody but the sender", hint="name somebody else")
+    checked = checked and bool(address.sender and team.talk)
+    if checked and address.target.strip().removeprefix("agent-") not in team.ids:
+        msg = f"agent {address.sender} may write to one agent at a time, not to {shorten(address.target)}"
+        raise RefusedError(msg, hint=_allowed(team, address.sender))
     denied = [agent_id for agent_id in found if not team.may_talk(address.sender, agent_id)]
-    if checked and address.sender and denied:
-        allowed = ", ".join(team.talk.get(address.sender, ())) or "nobody"
-        raise RefusedError(
-            f"agent {address.sender} may not write to {', '.join(denied)}", hint=f"it may write to: {allowed}"
-        )
+    if checked and denied:
+        msg = f"agent {address.sender} may not write to {', '.join(denied)}"
+        raise RefusedError(msg, hint=_allowed(team, address.sender))
     return found
+
+
+def _allowed(team: Team, sender: str) -> str:
+    return f"it may write to: {', '.join(team.talk.get(sender, ())) or 'nobody'}"
 
 
 @dataclass(frozen=True, slots=True)
