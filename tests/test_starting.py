@@ -468,9 +468,11 @@ def test_a_resume_that_fails_leaves_the_session_as_stopped_as_it_was(mas: Mas, t
     mas.manager.start_session(session_id)
     mas.stop(session_id, grace=0)
     config = mas.root.session(session_id).config
-    config.write_text(config.read_text().replace('"sleep"', '"no\\u0000such"'))
+    sound = config.read_text()
+    config.write_text(sound.replace('"sleep"', '"no\\u0000such"'))
     with pytest.raises(MasError):
         mas.resume(session_id)
+    config.write_text(sound)
     assert mas.view(session_id).status == "stopped"
     assert mas.manager.get_session(session_id).status is SessionStatus.PAUSED
     assert list(roots.violations(mas, tmux_socket)) == []
