@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mas import guard, lines, record, replay, runtime
-from mas.errors import MasError, NotFoundError
+from mas.errors import MasError
 from mas.events import Paused, TimestampedEvent
 from mas.lifecycle import TERMINAL
 from mas.projections import Projections
@@ -135,12 +135,11 @@ class Turns:
     def _try(self, projections: Projections, show: Callable[[str], None], session_id: str) -> None:
         try:
             show(session_id)
-        except (MasError, FileNotFoundError) as error:
+        except FileNotFoundError:  # somebody removed it meanwhile
             projections.distrust()
-            if isinstance(error, MasError) and not isinstance(
-                error, NotFoundError
-            ):  # else somebody removed it meanwhile
-                self._complain(error.message)
+        except MasError as error:
+            projections.distrust()
+            self._complain(error.message)
 
     def _complain(self, reason: str) -> None:
         """Say once on stderr, or where the program's log goes, why the projections lag behind."""
