@@ -1,8 +1,11 @@
 """What programs import from ``mas``."""
 
 import inspect
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +32,31 @@ def test_importing_the_package_loads_none_of_it() -> None:
     program = "import sys, mas; print([name for name in sys.modules if name.startswith('mas.')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == "[]\n"
+
+
+# --- the guide ---
+
+GUIDE = Path(__file__).parent.parent / "docs" / "python.md"
+INTERNAL = {"change", "create", "draft", "finish_worktree", "observe", "retry"}
+"""Methods that other modules of mas build on."""
+
+
+def spelled(function: Callable[..., object]) -> str:
+    """The arguments of a call as the guide writes them."""
+    words: list[str] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words:
+            words.append("*")
+        default = parameter.default
+        plain = default is None or isinstance(default, bool | int | str | tuple)
+        value = "" if default is parameter.empty else f"={default!r}" if plain else "=…"
+        words += [] if name == "self" else [name + value]
+    return ", ".join(words)
+
+
+def test_the_guide_says_every_method_with_its_arguments_and_defaults() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)\((.*?)\)` \|", GUIDE.read_text("utf-8"), re.MULTILINE))
+    methods = {name: one for name, one in inspect.getmembers(mas.SessionManager, inspect.isfunction) if name[0] != "_"}
+    assert set(methods) - INTERNAL <= set(rows)
+    for name, arguments in rows.items():
+        assert spelled(methods.get(name) or getattr(mas, name)) == arguments, name
