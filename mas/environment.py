@@ -64,7 +64,8 @@ def session_environment(place: Place, environ: Mapping[str, str]) -> dict[str, s
     if place.socket:
         variables["MAS_TMUX_SOCKET"] = place.socket
     if place.program:
-        variables["PATH"] = search_path(place.paths.directory / PROGRAMS, environ.get("PATH", os.defpath))
+        inherited = environ.get("PATH", os.defpath)
+        variables["PATH"] = search_path(place.paths.directory / PROGRAMS, inherited, place.program)
     return variables
 
 
@@ -79,12 +80,14 @@ def agent_environment(place: Place, agent: "Agent", unit: str) -> dict[str, str]
     }
 
 
-def search_path(directory: Path, inherited: str) -> str:
+def search_path(directory: Path, inherited: str, program: Path) -> str:
     """A PATH that begins with ``directory``, which stands in it once.
 
-    A directory with a colon in its name cannot stand in a PATH; the inherited one is returned then.
+    A directory with a colon in its name cannot stand in a PATH; then that of the program itself comes last.
     """
     first = str(directory)
-    if ":" in first:
-        return inherited
-    return ":".join([first, *(place for place in inherited.split(":") if place != first)])
+    places = inherited.split(":") if inherited else []
+    if ":" not in first:
+        return ":".join([first, *(place for place in places if place != first)])
+    own = str(program.resolve().parent)
+    return ":".join(places if ":" in own or own in places else [*places, own])

@@ -68,6 +68,17 @@ def test_no_variable_of_a_session_reaches_what_it_starts(place: Place) -> None:
     assert foreign_environment({**variables, "HOME": "/home/x"}) == {"HOME": "/home/x"}
 
 
-def test_a_directory_with_a_colon_cannot_stand_in_a_path() -> None:
-    assert search_path(Path("/a:b"), "/bin") == "/bin"
-    assert search_path(Path("/a b"), "/bin::/a b") == "/a b:/bin:"
+def test_in_a_directory_that_cannot_stand_in_a_path_the_programs_own_is_asked_last(tmp_path: Path) -> None:
+    """A colon parts the directories of a PATH. What else is with the program comes before nothing of the user's."""
+    program, offered = tmp_path / "programs" / "mas", tmp_path / "offered"
+    program.parent.mkdir()
+    program.touch()
+    offered.symlink_to(program)
+    assert search_path(Path("/a:b"), "/bin", offered) == f"/bin:{program.parent}"
+    assert search_path(Path("/a:b"), f"{program.parent}:/bin", program) == f"{program.parent}:/bin"
+    assert search_path(Path("/a:b"), "", program) == str(program.parent)
+    assert search_path(Path("/a:b"), "/bin", Path("/c:d/mas")) == "/bin"
+
+
+def test_a_directory_stands_once_in_a_path() -> None:
+    assert search_path(Path("/a b"), "/bin::/a b", Path("/c/mas")) == "/a b:/bin:"
