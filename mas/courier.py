@@ -1,12 +1,14 @@
 """Delivering what waits: first prompts, and messages to agents that were not there or did not read.
 
-One process a session does it, started by whoever made something wait for an agent that runs, and it ends by itself. An
-agent gets one message at a time, and none while it asks for a decision: that would be answered by it.
+One process a session does it, started by whoever made something wait for an agent that runs. It goes on as long as
+anybody is there for whom something waits, and ends by itself. An agent gets one message at a time, and none while it asks
+for a decision: that would be answered by it.
 """
 
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from math import inf
 from typing import TYPE_CHECKING
 
 from mas import agents, files
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 PROMPT = "prompt"
 """The kind of a message that an agent begins with."""
+
+PACE = 60.0, 3.0
+"""So many seconds after the last message came or went, it looks only every so many seconds."""
 
 Tell = Callable[[Message, str, Fate], None]
 
@@ -62,7 +67,9 @@ def something_waits(mas: "Mas", session_id: str) -> bool:
     return bool(_waiting(Mailbox(mas.root, session_id).open()))
 
 
-def deliver_waiting(mas: "Mas", session_id: str, *, timeout: float, tell: Tell | None = None) -> tuple[str, ...]:
+def deliver_waiting(
+    mas: "Mas", session_id: str, *, timeout: float = inf, pace: tuple[float, float] = PACE, tell: Tell | None = None
+) -> tuple[str, ...]:
     """Deliver what waits, to each agent as soon as it reads; returns the agents for whom something still waits.
 
     Ends when nothing waits, when nobody is there for whom something does, or after ``timeout`` seconds. Where another
@@ -73,7 +80,7 @@ def deliver_waiting(mas: "Mas", session_id: str, *, timeout: float, tell: Tell |
     while waiting := _waiting(box.open()):  # again after the lock is gone, for who found it held
         try:
             with files.lock(box.lock_of_courier, timeout=0):
-                if not _Round(mas, session_id, box, tell or (lambda *_: None)).run(deadline):
+                if not _Round(mas, session_id, box, pace, tell or (lambda *_: None)).run(deadline):
                     return _waiting(box.open())
         except BusyError:
             return waiting
@@ -88,8 +95,9 @@ def _waiting(messages: Mapping[str, Message]) -> tuple[str, ...]:
 class _Round:
     """One courier at work."""
 
-    def __init__(self, mas: "Mas", session_id: str, box: Mailbox, tell: Tell) -> None:
-        self._box, self._tell = box, tell
+    def __init__(self, mas: "Mas", session_id: str, box: Mailbox, pace: tuple[float, float], tell: Tell) -> None:
+        self._box, self._pace, self._tell = box, pace, tell
+        self._changed = time.monotonic()
         self._found = reach(mas, session_id)
         self._patience = Patience(self._found)
         self._size, self._ids = -1, tuple[str, ...]()
@@ -102,15 +110,18 @@ class _Round:
                     return False
             except UnknownStateError:  # tmux hangs: it is asked again
                 pass
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > deadline:
                 return False
-            time.sleep(LOOK)
+            soon, later = self._pace
+            time.sleep(min(LOOK if now < self._changed + soon else later, deadline - now))
         return True
 
     def _waiting(self) -> tuple[str, ...]:
         """For whom something waits; the log is read only where it has grown."""
         size = self._box.size()
         if size != self._size:
+            self._changed = time.monotonic()
             self._size, self._ids = size, _waiting(self._box.open())
         return self._ids
 

@@ -200,6 +200,21 @@ def test_a_text_that_is_gone_is_not_waited_for(mas: Mas, wait_until: Wait) -> No
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["next"])
 
 
+def test_it_goes_on_as_long_as_somebody_is_there(mas: Mas, wait_until: Wait) -> None:
+    """Also once it looks only now and then: an agent may ask for hours."""
+    session_id = stubs.start(mas, "--ask", ids=("10",))
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    queue(mas, session_id, "10", "at last")
+    left: list[tuple[str, ...]] = []
+    working = threading.Thread(target=lambda: left.append(courier.deliver_waiting(mas, session_id, pace=(0, 0.5))))
+    working.start()
+    pane = reach(mas, session_id).panes["10"]
+    teams.tmux(Path(mas.environ["MAS_TMUX_SOCKET"]), "send-keys", "-t", pane, "Enter")
+    working.join(30)
+    assert left == [()]
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["at last"])
+
+
 def test_one_at_a_time_delivers(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas)
     stubs.settled(mas, session_id, wait_until)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Annotated, Any
 
 import typer
@@ -240,17 +241,17 @@ def deliver(
     context: typer.Context,
     name: Name = None,
     *,
-    timeout: Annotated[str, typer.Option(metavar="TIME", help="give up after so long")] = "10m",
+    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="give up after so long")] = None,
     begin: Annotated[
         str | None, typer.Option(metavar="AGENT", help="with its first prompt, for it begins anew")
     ] = None,
 ) -> int:
     """Deliver what waits, each as soon as its agent reads. mas runs this by itself when there is something to deliver.
 
-    Exit code 1 where something still waits at the end.
+    It goes on as long as anybody is there for whom something waits. Exit code 1 where something still waits at the end.
     """
     call = call_of(context)
-    limit, session_id = seconds(timeout, "--timeout"), call.mas.resolve(name)
+    limit, session_id = inf if timeout is None else seconds(timeout, "--timeout"), call.mas.resolve(name)
     if begin is not None:
         team, _ = teamfile.stored_team(call.mas, session_id)
         courier.enqueue_prompts(call.mas, session_id, team, [begin])
