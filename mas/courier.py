@@ -1,8 +1,8 @@
 """Delivering what waits: first prompts, and messages to agents that were not there or did not read.
 
 One process a session does it, started by whoever made something wait for an agent that runs. It goes on as long as
-anybody is there for whom something waits, and ends by itself. An agent gets one message at a time, and none while it asks
-for a decision: that would be answered by it.
+anybody is there for whom something waits, and ends by itself. An agent gets one message at a time, and none while it
+asks for a decision: that would be answered by it.
 """
 
 import os
