@@ -148,9 +148,9 @@ class Mas:
         total = len(fitting) if count is None or active else total + len(found) - len(rows)
         return Listed(tuple(fitting if everything else views.bounded(fitting, limit)), total, utc_now(), complaint)
 
-    def view(self, session_id: str) -> View:
-        """One session as it is now."""
-        live, _ = self.live()
+    def view(self, session_id: str, *, asked: bool = True) -> View:
+        """One session as it is now; unless tmux is ``asked``, as its row says that it was."""
+        live = self.live()[0] if asked else None
         row = self.row(session_id)
         if row is None:
             raise _unknown(session_id)

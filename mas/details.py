@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mas import reconcile, runtime, tmux, watching
@@ -69,6 +70,11 @@ class Window:
     index: int
     name: str
     panes: int
+    active: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The window in the words of the HTTP API."""
+        return {"index": self.index, "name": self.name, "paneCount": self.panes, "active": self.active}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class Details:
             "workflowsDir": f"{self.view.working_dir}/workflows",
             "gitContext": _camel(self.document.get("git_context") or {}),
             "agents": [agent.to_json() for agent in self.agents],
-            "windows": [{"index": one.index, "name": one.name, "paneCount": one.panes} for one in self.windows],
+            "windows": [one.to_json() for one in self.windows],
             "events": [line_to_json(line) for line in self.recent],
             "problem": self.problem,
             "remedy": self.remedy,
@@ -130,16 +136,17 @@ def said(line: Line) -> str:
 
 def gather(mas: "Mas", session_id: str) -> Details:
     """Look at a session; raises NotFoundError where nothing speaks of it."""
-    view = mas.view(session_id)
     try:
         stored = mas.storage.read(session_id)
     except (NotFoundError, DamagedError) as error:
-        return _unreadable(mas, view, error)
-    found = Details(view, stored.document, recent=_recent(mas, session_id))
-    if runtime_of(stored.document).get("mode"):
+        return _unreadable(mas, mas.view(session_id), error)
+    with_team = bool(runtime_of(stored.document).get("mode"))
+    view = mas.view(session_id, asked=False)  # the team is looked for below, once
+    found = Details(replace(view, stale=with_team), stored.document, recent=_recent(mas, session_id))
+    if with_team:
         found = _with_flaw(mas, _with_team(mas, found))
     if stored.damage:
-        view = replace(view, status="error")
+        view = replace(found.view, status="error")
         return replace(found, view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
     return found
 
@@ -171,15 +178,16 @@ def _with_team(mas: "Mas", found: Details) -> Details:
     try:
         team, choice = teamfile.stored_team(mas, session_id)
     except MasError as error:
-        return replace(found, windows=_windows(panes), problem=error.message, remedy=error.hint or "")
-    agents = tuple(_agents(mas, found, team, panes, facts))
+        return replace(found, windows=windows_of(panes), problem=error.message, remedy=error.hint or "")
+    place = SessionPaths(working_directory(found.document, mas.root)).unit
+    agents = tuple(agents_of(team, panes, facts, place))
     missing = [agent.id for agent in agents if agent.status == "error"]
     return replace(
         found,
         team_name=team.name,
         program=shlex.join(choice.profile.command),
         agents=agents,
-        windows=_windows(panes),
+        windows=windows_of(panes),
         problem=f"its tmux session lacks agents {', '.join(missing)}" if missing else "",
         remedy=f"`mas stop {session_id[:8]}`, then `mas resume {session_id[:8]}`" if missing else "",
     )
@@ -212,19 +220,20 @@ def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane],
         return found, (), {}
 
 
-def _windows(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
-    counts = Counter((pane.window_index, pane.window) for pane in panes)
-    return tuple(Window(index, name, count) for (index, name), count in counts.items())
+def windows_of(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
+    """The windows that these panes are in."""
+    counts = Counter((pane.window_index, pane.window, pane.window_active) for pane in panes)
+    return tuple(Window(index, name, count, active) for (index, name, active), count in counts.items())
 
 
-def _agents(
-    mas: "Mas", found: Details, team: Team, panes: Sequence[tmux.SeenPane], facts: Mapping[str, tmux.PaneFacts]
+def agents_of(
+    team: Team, panes: Sequence[tmux.SeenPane], facts: Mapping[str, tmux.PaneFacts], place: Path
 ) -> Iterator[AgentDetail]:
-    place = SessionPaths(working_directory(found.document, mas.root))
+    """The agents of a team in these panes, or without one; below ``place`` each has its directory."""
     without_pane = "error" if panes else "stopped"
     for unit in team.units:
         for position, agent in enumerate(unit.agents):
-            directory = str(place.unit / agent.id)
+            directory = str(place / agent.id)
             told = (agent.id, agent.name, unit.name, agent.model, agent.role, position, without_pane, directory)
             pane = next((pane for pane in panes if pane.agent_id == agent.id), None)
             detail = AgentDetail(*told)

@@ -29,7 +29,8 @@ def test_a_team_that_is_up_is_told_with_its_panes(mas: Mas, wait_until: Wait) ->
     wait_until(lambda: details.gather(mas, session_id).agents[0].command == "sleep")
     found = details.gather(mas, session_id)
     assert (found.view.status, found.problem, found.remedy) == ("active", "", "")
-    assert (found.team_name, found.program, found.windows) == ("duo", "sleep 100000", (Window(0, "design", 2),))
+    assert (found.team_name, found.program) == ("duo", "sleep 100000")
+    assert found.windows == (Window(0, "design", 2, active=True),)
     first = found.agents[0]
     assert (first.id, first.unit, first.position, first.status) == ("10", "design", 0, "running")
     assert first.directory == str(started.workspace / "unit" / "10")
@@ -83,6 +84,14 @@ def test_where_tmux_gives_no_answer_the_last_word_stands(mas: Mas, root: Root, t
     assert {agent.status for agent in found.agents} == {"stopped"}
 
 
+def test_tmux_is_asked_once_what_is_up_and_twice_what_is_in_it(mas: Mas, fake: roots.FakeTmux) -> None:
+    """One that hangs keeps whoever looks waiting for each question."""
+    session_id = roots.start(mas).session.session_id
+    fake.instead("true", of=10_000)
+    details.gather(mas, session_id)
+    assert fake.counted() == 3
+
+
 def test_a_record_without_a_team_has_neither_agents_nor_problems(mas: Mas) -> None:
     session_id = mas.manager.create_session("Build it").session_id
     found = details.gather(mas, session_id)
@@ -114,7 +123,7 @@ def test_a_configuration_that_is_gone_is_a_problem(mas: Mas) -> None:
     (started.workspace / "config.json").unlink()
     found = details.gather(mas, started.session.session_id)
     assert "config.json is missing" in found.problem
-    assert found.windows == (Window(0, "design", 2),)
+    assert found.windows == (Window(0, "design", 2, active=True),)
     assert found.agents == ()
 
 

@@ -17,7 +17,7 @@ _SESSION = (
     "session_created",
     "session_activity",
 )
-_PANE = ("window_index", "window_name", "@mas_agent", "pane_pid", "pane_dead", "@mas_exit")
+_PANE = ("window_index", "window_name", "@mas_agent", "pane_pid", "pane_dead", "@mas_exit", "window_active")
 _FACTS = ("pane_current_command", "pane_current_path", "pane_title", "alternate_on", "pane_in_mode")
 _SPARE_DESCRIPTORS = 16
 """What a server needs beside its panes: a socket for each client, and a few more while it starts a pane."""
@@ -54,7 +54,8 @@ class Seen:
 class SeenPane:
     """A pane as tmux tells it. ``agent_id`` is empty for one that a person opened.
 
-    ``exit_code`` is None while the agent runs; after that a shell has taken its place.
+    ``exit_code`` is None while the agent runs; after that a shell has taken its place. ``window_active`` is whether its
+    window is the one that is shown.
     """
 
     pane_id: str
@@ -64,6 +65,7 @@ class SeenPane:
     pid: int
     dead: bool
     exit_code: int | None
+    window_active: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,10 @@ def panes(server: Server, tmux_id: str, session_id: str) -> tuple[SeenPane, ...]
 
 
 def _pane(pane_id: str, index: str, window: str, agent_id: str, pid: str, *state: str) -> SeenPane:
-    dead, code = state
+    dead, code, active = state
     exit_code = number(code) if code else None
-    return SeenPane(pane_target(pane_id), number(index), window, agent_id, number(pid), dead == "1", exit_code)
+    place = pane_target(pane_id), number(index), window
+    return SeenPane(*place, agent_id, number(pid), dead == "1", exit_code, active == "1")
 
 
 def pane_facts(server: Server, tmux_id: str, session_id: str) -> dict[str, PaneFacts]:
