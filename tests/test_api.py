@@ -32,7 +32,7 @@ def test_a_team_from_the_making_to_the_removal(served: Served, wait_until: Wait)
     found = served.ok("GET", path)
     assert len(found["agents"]) == 13
     assert {agent["status"] for agent in found["agents"]} == {"running"}
-    assert [window["paneCount"] for window in found["windows"]] == [1, 4, 4, 4]
+    assert [(window["paneCount"], window["active"]) for window in found["windows"]] == [(1, True), *[(4, False)] * 3]
     assert [unit["name"] for unit in found["units"]] == ["meta", "design", "development", "business"]
     assert found["units"][1]["paths"]["11"] == f"{made['unitDir']}/11"
     assert found["metadata"]["TMUX_SESSION"] == made["tmuxSession"]

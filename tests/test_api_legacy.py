@@ -41,6 +41,7 @@ def test_a_shared_team_from_the_making_to_the_removal(served: Served, wait_until
     assert (made["sessionMode"], made["tmuxSession"], made["status"]) == ("legacy", "mas-tmux", "started")
     assert (made["workingDir"], made["unitDir"], made["workflowsDir"]) == (place, f"{place}/unit", f"{place}/workflows")
     assert len(made["sessionId"]) == 36
+    assert served.ok("GET", "/sessions/tmux")["sessionId"] == made["sessionId"]  # as earlier servers gave its id
     assert (served.root.path / ".mas_session").is_file()
     path = f"/sessions/{made['sessionId']}"
     found = served.ok("GET", path)
@@ -48,6 +49,7 @@ def test_a_shared_team_from_the_making_to_the_removal(served: Served, wait_until
     assert found["units"][0]["paths"]["10"] == f"{place}/unit/10"
     assert found["sessionDir"] != place
     assert Path(found["configPath"]).is_file()
+    assert found["config"] == AGENTS
 
     assert served.ok("POST", "/message", json={"target": "11", "message": "hello"})["status"] == "acknowledged"
     wait_until(lambda: "submitted" in str(served.ok("GET", f"{path}/messages")["messages"]))

@@ -67,12 +67,43 @@ def test_a_query_that_is_wrong_is_refused_with_the_place(served: Served) -> None
         assert found["details"][0]["field"] == f"query.{query.partition('=')[0]}"
 
 
-def test_a_tmux_session_that_nobody_registered_is_listed_and_can_be_connected_to(served: Served) -> None:
-    tmux("-f", os.devnull, "new-session", "-d", "-s", "mas-tmux", "cat")
-    found = served.ok("GET", "/sessions")["sessions"]
-    assert [(one["sessionId"], one["tmuxSession"], one["mode"]) for one in found] == [("", "mas-tmux", "legacy")]
-    assert served.ok("POST", "/sessions/mas-tmux/connect")["attachCommand"].endswith("attach-session -t =mas-tmux")
-    served.refused("POST", "/sessions/mas-tmux/connect", json={"window": "design"}, status=400)
+@pytest.fixture
+def strays(served: Served) -> Served:
+    """Two tmux sessions that nobody has registered."""
+    tmux("-f", os.devnull, "new-session", "-d", "-s", "mas-tmux", "-n", "pair", "cat", ";", "split-window", "cat")
+    tmux("new-session", "-d", "-s", "mas-other", "cat")
+    return served
+
+
+def test_what_nobody_registered_is_listed_and_can_be_looked_at(strays: Served) -> None:
+    found = {(one["sessionId"], one["tmuxSession"], one["mode"]) for one in strays.ok("GET", "/sessions")["sessions"]}
+    assert found == {("", "mas-tmux", "legacy"), ("", "mas-other", "legacy")}
+    for name in ("mas-tmux", "tmux"):  # as earlier servers gave its id
+        told = strays.ok("GET", f"/sessions/{name}")
+        assert (told["tmuxSession"], told["status"], told["sessionId"], told["unitDir"]) == (
+            ("mas-tmux", "active", "", "")
+        )
+        assert [(one["name"], one["paneCount"], one["active"]) for one in told["windows"]] == [("pair", 2, True)]
+        assert "mas adopt mas-tmux" in told["remedy"]
+        assert strays.ok("GET", f"/sessions/{name}/agents")["agents"] == []
+        connected = strays.ok("POST", f"/sessions/{name}/connect", json={"window": "pair"})
+        assert connected["connectionDetails"] == {"windows": ["pair"], "activeAgents": 0, "focusedWindow": "pair"}
+    assert strays.ok("POST", "/sessions/mas-tmux/connect")["attachCommand"].endswith("attach-session -t =mas-tmux")
+    strays.refused("POST", "/sessions/mas-tmux/connect", json={"window": "design"}, status=400)
+
+
+def test_agents_that_nobody_registered_are_known_by_the_roots_own_directories(strays: Served) -> None:
+    for name in ("10", "11"):
+        (strays.root.path / "unit" / name).mkdir(parents=True)
+    agents = strays.ok("GET", "/sessions/mas-tmux/agents")["agents"]
+    assert [(one["agentId"], one["status"]) for one in agents] == [("10", "running"), ("11", "running")]
+
+
+def test_what_nobody_registered_is_stopped_where_it_is_named_in_full(strays: Served) -> None:
+    strays.refused("POST", "/sessions/mas-tm/stop", status=404)
+    stopped = strays.ok("POST", "/sessions/mas-tmux/stop")
+    assert (stopped["sessionId"], stopped["status"], stopped["wasUp"]) == ("", "stopped", True)
+    assert [one["tmuxSession"] for one in strays.ok("GET", "/sessions")["sessions"]] == ["mas-other"]
 
 
 # --- one session ---

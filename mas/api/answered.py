@@ -122,6 +122,7 @@ class Window(Answer):
     index: int
     name: str
     pane_count: int
+    active: bool
 
 
 class Unit(Answer):
@@ -152,6 +153,7 @@ class Detail(Session):
     windows: list[Window]
     logs: list[LogFile]
     metadata: dict[str, str]
+    config: dict[str, Any] | None
     progress: dict[str, Any] | None
     problem: str
     remedy: str

@@ -1,11 +1,13 @@
 """What the routes work with: the one ``Mas`` of this server, its threads, its feeds, its keys."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
 
+from mas import attaching
 from mas.api.config import ServeConfig
 from mas.api.feed import Feeds
 from mas.api.keys import Keys
@@ -13,7 +15,9 @@ from mas.api.refusals import HttpError
 from mas.api.replies import Json
 from mas.api.work import Work
 from mas.app import Mas
+from mas.attaching import Target
 from mas.errors import AmbiguousError, NotFoundError
+from mas.naming import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,29 @@ class Here:
         return await self.work.do(lambda: Json(call(), status))
 
     def resolve(self, name: str) -> str:
-        """The id of the session that is named; raises HttpError where there is none. Blocks."""
+        """The id of the session that is named; raises HttpError where there is none. Blocks.
+
+        Earlier servers gave ``tmux`` for the id of ``mas-tmux``; that is understood where nothing else is meant.
+        """
         try:
             return self.mas.resolve(name)
         except AmbiguousError:
             raise
         except NotFoundError as error:
+            with suppress(NotFoundError):
+                return self.mas.resolve(f"{PREFIX}{name}")
             raise no_session(name, error) from error
+
+    def meant(self, name: str) -> str | Target:
+        """The same; or the tmux session of exactly that name that nobody has registered. Blocks."""
+        if stray := attaching.find_stray(self.mas, name):
+            return stray
+        try:
+            return self.resolve(name)
+        except HttpError:
+            if stray := attaching.find_stray(self.mas, f"{PREFIX}{name}"):
+                return stray
+            raise
 
 
 def no_session(name: str, error: NotFoundError) -> HttpError:

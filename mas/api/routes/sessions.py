@@ -7,16 +7,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
 
-from mas import attaching, details, files, tmux
+from mas import attaching, details, files, stopping, tmux
 from mas.api import answered, ranges
 from mas.api.asked import ConnectRequest, RestoreRequest, StopRequest
 from mas.api.description import answers, problems
-from mas.api.detail import detail, listed
-from mas.api.here import Here, here, no_session
+from mas.api.detail import agents as agents_of
+from mas.api.detail import detail, listed, stray
+from mas.api.here import Here, here
 from mas.api.refusals import as_input
 from mas.api.replies import Json, Streamed
 from mas.clock import utc_now
-from mas.errors import AmbiguousError, NotFoundError, shorten
+from mas.errors import NotFoundError, shorten
 from mas.teamfile import stored_team
 
 router = APIRouter(tags=["sessions"])
@@ -48,20 +49,14 @@ async def sessions(
 async def one(request: Request, session: Name) -> Json:
     """Everything about a session; also where its workspace is missing, then with status error and the remedy."""
     at = here(request)
-    return await at.answer(lambda: detail(at, at.resolve(session)))
+    return await at.answer(lambda: detail(at, session))
 
 
 @router.get("/sessions/{session}/agents", summary="Its agents", responses=answers(answered.Agents, 404, 409))
 async def agents(request: Request, session: Name) -> Json:
     """Each agent with its pane and what it runs."""
     at = here(request)
-
-    def look() -> dict[str, Any]:
-        session_id = at.resolve(session)
-        found = details.gather(at.mas, session_id).agents
-        return {"sessionId": session_id, "agents": [one.to_json() for one in found], "timestamp": utc_now()}
-
-    return await at.answer(look)
+    return await at.answer(lambda: agents_of(at, session))
 
 
 @router.post(
@@ -76,26 +71,22 @@ async def connect(request: Request, session: Name, body: ConnectRequest | None =
 
 
 def _connection(at: Here, name: str, window: str | None) -> dict[str, Any]:
-    try:
-        target = attaching.find(at.mas, name)
-    except AmbiguousError:
-        raise
-    except NotFoundError as error:
-        raise no_session(name, error) from error
-    found = details.gather(at.mas, target.session_id) if target.session_id else None
-    windows = [one.name for one in found.windows] if found else []
+    meant = at.meant(name)
+    target = attaching.find(at.mas, meant) if isinstance(meant, str) else meant
+    found = details.gather(at.mas, meant) if isinstance(meant, str) else stray(at, meant)
+    windows = [one.name for one in found.windows]
     focused = _window(at, target.session_id, windows, window) if window else ""
     return {
         "sessionId": target.session_id,
         "tmuxSession": target.seen.name,
         "attachCommand": _attach_command(target, focused),
         "status": "connected",
-        "workingDir": found.view.working_dir if found else "",
-        "startedAt": found.view.created_at if found else "",
+        "workingDir": found.view.working_dir,
+        "startedAt": found.view.created_at,
         "connectionDetails": {
             "windows": windows,
-            "activeAgents": sum(one.status == "running" for one in found.agents) if found else 0,
-            "focusedWindow": focused or next(iter(windows), ""),
+            "activeAgents": sum(one.status == "running" for one in found.agents),
+            "focusedWindow": focused or next((one.name for one in found.windows if one.active), ""),
         },
         "timestamp": utc_now(),
     }
@@ -122,12 +113,21 @@ def _attach_command(target: attaching.Target, window: str) -> str:
     "/sessions/{session}/stop", summary="Stop its team", responses=answers(answered.Stopped, 404, 409, body=True)
 )
 async def stop(request: Request, session: Name, body: StopRequest | None = None) -> Json:
-    """End the team and every process of it; the workspace stays. Stopping one that is down succeeds."""
+    """End the team and every process of it; the workspace stays. Stopping one that is down succeeds.
+
+    A tmux session that nobody registered is ended where it is named in full.
+    """
     at, grace = here(request), 0.0 if body and body.force else _GRACE
-    session_id = await at.work.do(lambda: at.resolve(session))
-    done = await at.work.build(lambda: at.mas.stop(session_id, grace=grace))
-    word = "stopping" if done.handed_over else "stopped"
-    return Json({"sessionId": session_id, "status": word, "wasUp": done.was_up, "timestamp": utc_now()})
+    meant = await at.work.do(lambda: at.meant(session))
+    if not isinstance(meant, str):
+        await at.work.build(lambda: stopping.end_stray(at.mas, meant.seen))
+        return Json(_stopped("", was_up=True))
+    done = await at.work.build(lambda: at.mas.stop(meant, grace=grace))
+    return Json(_stopped(meant, was_up=done.was_up, word="stopping" if done.handed_over else "stopped"))
+
+
+def _stopped(session_id: str, *, was_up: bool, word: str = "stopped") -> dict[str, Any]:
+    return {"sessionId": session_id, "status": word, "wasUp": was_up, "timestamp": utc_now()}
 
 
 @router.post(
