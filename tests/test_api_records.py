@@ -167,6 +167,9 @@ def test_a_checkpoint_is_saved_shown_and_gone_back_to(served: Served) -> None:
     assert served.refused("GET", f"{PATH}/checkpoints/77", status=404)["code"] == "not_found"
     for seq in ("0", "-1", "x", "1.5", str(2**53)):
         served.refused("GET", f"{PATH}/checkpoints/{seq}", status=400)
+    (served.root.session(ID).checkpoints / f"{made['seq']}.json").write_text("nonsense")
+    assert served.ok("GET", f"{PATH}/checkpoints")["damaged"] == [made["seq"]]
+    assert served.refused("GET", f"{PATH}/checkpoints/{made['seq']}", status=409)["code"] == "damaged"
 
 
 def test_a_child_of_a_team_has_its_workspace(served: Served) -> None:

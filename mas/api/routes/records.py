@@ -19,7 +19,6 @@ from mas.api.replies import Json, event_stream
 from mas.api.routes.sessions import Name
 from mas.clock import utc_now
 from mas.details import line_to_json
-from mas.errors import NotFoundError
 from mas.lifecycle import parse_status
 from mas.session import Session
 from mas.states import SessionCheckpoint
@@ -142,13 +141,15 @@ async def progress(request: Request, session: Name) -> Json:
     "/sessions/{session}/checkpoints", summary="Its checkpoints", responses=answers(answered.Checkpoints, 404, 409)
 )
 async def checkpoints(request: Request, session: Name) -> Json:
-    """The checkpoints that can be read, oldest first."""
+    """The checkpoints that can be read, oldest first, and the numbers of those that are damaged."""
     at = here(request)
 
     def look() -> dict[str, Any]:
         session_id = at.resolve(session)
-        found = [_to_json(one) for one in at.mas.storage.checkpoints(session_id)]
-        return {"sessionId": session_id, "checkpoints": found, "count": len(found)}
+        files = at.mas.storage.checkpoint_files(session_id)
+        found = [_to_json(one) for _, one in files if one]
+        damaged = [seq for seq, one in files if one is None]
+        return {"sessionId": session_id, "checkpoints": found, "count": len(found), "damaged": damaged}
 
     return await at.answer(look)
 
@@ -171,7 +172,7 @@ async def save(request: Request, session: Name) -> Json:
 async def checkpoint(request: Request, session: Name, seq: Seq) -> Json:
     """The record as a checkpoint holds it."""
     at = here(request)
-    return await at.answer(lambda: _to_json(_chosen(at, at.resolve(session), seq)))
+    return await at.answer(lambda: _to_json(at.mas.storage.checkpoint(at.resolve(session), seq)))
 
 
 @router.post(
@@ -186,17 +187,10 @@ async def restore(request: Request, session: Name, seq: Seq) -> Json:
 
     def begin() -> Session:
         session_id = at.resolve(session)
-        chosen = _chosen(at, session_id, seq)
+        chosen = at.mas.storage.checkpoint(session_id, seq)
         return retrying.retry(at.mas, session_id, manager=at.mas.manager, checkpoint=chosen)
 
     return Json(dict((await at.work.build(begin)).document), 201)
-
-
-def _chosen(at: Here, session_id: str, seq: int) -> SessionCheckpoint:
-    for found in at.mas.storage.checkpoints(session_id):
-        if found.seq == seq:
-            return found
-    raise NotFoundError(f"session {session_id} has no checkpoint {seq}", hint=f"GET /sessions/{session_id}/checkpoints")
 
 
 def _to_json(found: SessionCheckpoint) -> dict[str, Any]:
