@@ -56,6 +56,10 @@ class RefusedError(MasError, ValueError):
     code = "refused"
 
 
+class ConflictError(RefusedError):
+    """What there is does not allow it, whatever had been asked for: something is in the way, or wrong with a place."""
+
+
 class ExistsError(MasError, FileExistsError):
     """The id, name or directory is taken."""
 

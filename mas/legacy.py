@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mas import files, naming, notes, planning, settings, stopping, tmux, watching, workspace
-from mas.errors import ExistsError, RefusedError, UsageError, shorten
+from mas.errors import ConflictError, ExistsError, UsageError, shorten
 from mas.index import Row
 from mas.lifecycle import TERMINAL
 from mas.paths import SessionPaths
@@ -68,7 +68,7 @@ def _record(mas: "Mas", options: StartOptions, name: str, seen: tmux.Seen) -> Do
         known = mas.manager.draft(options.request, config=options.work, session_id=session_id)
     elif options.session_id not in (None, known["session_id"]):
         msg = f"session {name} has the id {known['session_id']}, not {options.session_id}"
-        raise RefusedError(msg, hint="leave the id out")
+        raise ConflictError(msg, hint="leave the id out")
     before = runtime_of(known)
     if options.label != before.get("label", ""):
         planning.check_label(mas, options.label)
@@ -86,10 +86,10 @@ def _check_places(mas: "Mas", made: StartPlan) -> None:
     for pane in made.launch.panes if made.launch else ():
         if not pane.cwd.is_dir():
             msg = f"agent {pane.agent_id} of the team has no directory {shorten(str(pane.cwd), 200)}"
-            raise RefusedError(msg, hint="make it, or take the agent out of team.toml")
+            raise ConflictError(msg, hint="make it, or take the agent out of team.toml")
     if not os.access(mas.cwd, os.W_OK):
         msg = f"{shorten(str(mas.cwd), 200)} cannot be written to, so no {notes.FILE} can be left there"
-        raise RefusedError(msg, hint="start from the project's directory")
+        raise ConflictError(msg, hint="start from the project's directory")
 
 
 def find_record(mas: "Mas", name: str) -> Document | None:
@@ -137,7 +137,7 @@ def _occupants(mas: "Mas", name: str) -> Iterator[tuple[str, str]]:
     if one := live.get(name):
         if (one.session_id or one.root) and not mas.is_ours(one):
             msg = f"the tmux session {name} belongs to {shorten(one.root, 200)}"
-            raise RefusedError(msg, hint="give this project a name of its own: PROJECT_SESSION_NAME in its .masrc")
+            raise ConflictError(msg, hint="give this project a name of its own: PROJECT_SESSION_NAME in its .masrc")
         yield name, one.session_id
     noted = live.get(notes.name_in(mas.cwd))
     if noted and (mas.is_ours(noted) or mas.is_stray(noted)):

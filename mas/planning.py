@@ -28,7 +28,7 @@ from mas import (
 )
 from mas.clock import new_id
 from mas.config import SessionConfig
-from mas.errors import CapacityError, ExistsError, NotFoundError, RefusedError, shorten
+from mas.errors import CapacityError, ConflictError, ExistsError, NotFoundError, shorten
 from mas.paths import Root, SessionPaths, check_new_id
 from mas.record import Document, runtime_of
 from mas.team import Agent, Team
@@ -199,9 +199,10 @@ def taken(session_id: str) -> ExistsError:
     return ExistsError(msg, hint=f"`mas resume {session_id}` brings it back, `mas rm {session_id}` removes it")
 
 
-def check_label(mas: "Mas", label: str) -> None:
-    """Raise RefusedError for what is no label, ExistsError for one that another session has."""
-    if fields.FIELDS["label"](label, "label") and any(row.get("label") == label for row in mas.rows()):
+def check_label(mas: "Mas", label: str, session_id: str = "") -> None:
+    """Raise RefusedError for what is no label of a session, ExistsError for one that another has."""
+    others = (row for row in mas.rows() if row["sessionId"] != session_id)
+    if fields.FIELDS["label"](label, "label") and any(row.get("label") == label for row in others):
         msg = f"the label {label!r} is taken"
         raise ExistsError(msg, hint=f"`mas resume {label!r}` brings that session back; or choose another label")
 
@@ -210,7 +211,7 @@ def check_place(mas: "Mas") -> None:
     """Raise RefusedError where others could change what teams are started from, or what they work in."""
     for place in (mas.root.path, mas.root.sessions):
         if how := modes.exposure(place):
-            raise RefusedError(f"{shorten(str(place), 200)} is not safe: {how}", hint=modes.remedy(place))
+            raise ConflictError(f"{shorten(str(place), 200)} is not safe: {how}", hint=modes.remedy(place))
 
 
 def check_room(mas: "Mas", size: int, entries: int) -> None:
@@ -226,7 +227,7 @@ def check_room(mas: "Mas", size: int, entries: int) -> None:
         raise CapacityError(msg, hint="remove old sessions: `mas clean --dry-run`")
     if not os.access(place, os.W_OK):
         msg = f"{place} cannot be written to"
-        raise RefusedError(msg, hint="choose another place with --root")
+        raise ConflictError(msg, hint="choose another place with --root")
 
 
 def launch_plan(
@@ -274,7 +275,7 @@ def check_directories(wanted: launch.LaunchPlan) -> None:
     own = [place for place in (paths.logs, paths.unit, *places) if place.is_relative_to(paths.directory)]
     linked = next((place for place in own if place.is_symlink()), None)
     if linked:
-        raise RefusedError(f"{linked} is a link", hint="mas follows no links in a workspace; move it away")
+        raise ConflictError(f"{linked} is a link", hint="mas follows no links in a workspace; move it away")
     missing = next((place for place in places if not place.is_dir()), None)
     if missing:
         msg = f"the workspace lacks {missing}"

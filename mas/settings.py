@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mas import trees
-from mas.errors import NotFoundError, RefusedError, UsageError, shorten
+from mas.errors import ConflictError, NotFoundError, UsageError, shorten
 from mas.paths import Root
 
 FILE = ".masrc"
@@ -136,7 +136,7 @@ def _from_json(text: str, path: Path) -> Mapping[str, object]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RefusedError(f"{trees.shown(path)} is not JSON: {error}", hint="mend it, or remove it") from None
+        raise ConflictError(f"{trees.shown(path)} is not JSON: {error}", hint="mend it, or remove it") from None
     return dict(values)
 
 
@@ -160,5 +160,5 @@ def _unquoted(text: str) -> str | None:
     return value if not rest.strip() or re.match(r"\s+#", rest) else None
 
 
-def _wrong(path: Path, key: str, value: object, wanted: str) -> RefusedError:
-    return RefusedError(f"{trees.shown(path)}: {key} is {shorten(value)}, expected {wanted}", hint="mend that line")
+def _wrong(path: Path, key: str, value: object, wanted: str) -> ConflictError:
+    return ConflictError(f"{trees.shown(path)}: {key} is {shorten(value)}, expected {wanted}", hint="mend that line")

@@ -14,7 +14,7 @@ from pathlib import Path
 from mas import copying, guides, trees
 from mas.derived import derive_team
 from mas.environment import PROGRAMS
-from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, shorten
+from mas.errors import ConflictError, ExistsError, MasError, NotFoundError, RefusedError, shorten
 from mas.paths import Root, SessionPaths, shipped
 from mas.team import Team, parse_team
 
@@ -79,7 +79,7 @@ def shared_team(root: Root) -> Team:
     """The team of the root's own ``unit/``. Raises RefusedError where there is none, or its ``team.toml`` is wrong."""
     if not (root.path / "unit").is_dir():
         msg = f"there is no unit/ in {trees.shown(root.path)} to start a team in"
-        raise RefusedError(msg, hint="`mas init` makes one here, `mas start --isolated` a workspace of its own")
+        raise ConflictError(msg, hint="`mas init` makes one here, `mas start --isolated` a workspace of its own")
     return _load_team(OWN, root.path)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import ok
+from commandline import AGENT, ok
 from conftest import Wait
 from serving import PROFILES, Served, serving
 
@@ -93,6 +93,20 @@ def test_a_team_that_another_program_started_is_in_the_way(served: Served) -> No
     assert served.ok("GET", "/sessions")["sessions"][0]["tmuxSession"] == "mas-tmux"
 
 
+def test_what_is_in_the_way_is_no_fault_of_the_request(served: Served, tmp_path: Path) -> None:
+    """Another root's team of that name, a place that others may write to, broken settings."""
+    other = tmp_path / "other"
+    (other / "unit" / "10").mkdir(parents=True)
+    ok("start", "--legacy", *AGENT, "--no-attach", root=other, cwd=other)
+    assert "belongs to" in served.refused("POST", "/runs", json={}, status=409)["error"]
+    ok("stop", "mas-tmux", root=other, cwd=other)
+    served.root.path.chmod(0o777)
+    assert "not safe" in served.refused("POST", "/runs", json={}, status=409)["error"]
+    served.root.path.chmod(0o755)
+    (served.root.path / ".masrc").write_text("{")
+    assert ".masrc" in served.refused("POST", "/runs", json={}, status=409)["error"]
+
+
 def test_what_a_shared_team_cannot_have_is_refused(served: Served) -> None:
     wrong: list[dict[str, Any]] = [
         {"template": "solo"},
@@ -107,7 +121,7 @@ def test_what_a_shared_team_cannot_have_is_refused(served: Served) -> None:
 def test_a_root_without_directories_of_its_own_has_no_shared_team(root: Root, tmux_socket: Path) -> None:
     del tmux_socket
     with serving(root) as served:
-        found = served.refused("POST", "/runs", json={}, status=400)
+        found = served.refused("POST", "/runs", json={}, status=409)
         assert "unit" in found["error"]
         assert found["hint"]
 

@@ -52,6 +52,9 @@ def test_fields_are_changed_and_merged(served: Served) -> None:
     assert (found["current_phase"], found["status"]) == ("plan", "planning")
     assert found["statistics"]["total_tasks"] == 7
     assert served.ok("GET", "/sessions/find")["sessionId"] == ID
+    other = served.mas.manager.create_session("another").session_id
+    assert served.refused("PATCH", f"/sessions/{other}", json={"label": "find"}, status=409)["code"] == "exists"
+    assert served.ok("PATCH", PATH, json={"label": "find"})["session_id"] == ID
     served.ok("PATCH", PATH, json={"statistics": {"completed_tasks": 1}})
     found = served.ok("PATCH", PATH, json={"configuration": {"max_iterations": 9}})
     assert (found["statistics"]["total_tasks"], found["statistics"]["completed_tasks"]) == (7, 1)

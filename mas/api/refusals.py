@@ -12,6 +12,7 @@ from mas.errors import (
     AmbiguousError,
     BusyError,
     CapacityError,
+    ConflictError,
     DamagedError,
     ExistsError,
     InvalidIdError,
@@ -72,9 +73,14 @@ def bad_request(message: str, *, hint: str | None = None, details: object = None
 
 @contextmanager
 def as_input() -> Iterator[None]:
-    """What is refused within is the request's own fault: a value in it that means nothing, or may not be."""
+    """What is refused within is the request's own fault: a value in it that means nothing, or may not be.
+
+    A ConflictError is not: the same request may be served at another time.
+    """
     try:
         yield
+    except ConflictError:
+        raise
     except (UsageError, RefusedError, NotFoundError, MissingProgramError) as error:
         raise bad_request(error.message, hint=error.hint) from error
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from mas import events as vocabulary
-from mas import fields, retrying
+from mas import fields, files, planning, retrying
 from mas.api import answered
 from mas.api.asked import EventRequest, TransitionRequest, UpdateRequest
 from mas.api.description import answers
@@ -59,7 +59,10 @@ async def transition(request: Request, session: Name, body: TransitionRequest) -
     responses=answers(answered.Record, 404, 409, body=True),
 )
 async def update(request: Request, session: Name, body: UpdateRequest) -> Json:
-    """Change fields; a ``status`` among them goes the way of a transition. An unknown field is refused."""
+    """Change fields; a ``status`` among them goes the way of a transition. An unknown field is refused.
+
+    409 for a label that another session has.
+    """
     at, updates = here(request), body.model_extra or {}
 
     def change(session_id: str) -> Session:
@@ -68,7 +71,11 @@ async def update(request: Request, session: Name, body: UpdateRequest) -> Json:
             fields.check_updates(document, updates)
             if "status" in updates:
                 parse_status(updates["status"])
-        return at.mas.manager.update_session(session_id, updates)
+        if not updates.get("label"):
+            return at.mas.manager.update_session(session_id, updates)
+        with files.lock(at.mas.root.label_lock):
+            planning.check_label(at.mas, updates["label"], session_id)
+            return at.mas.manager.update_session(session_id, updates)
 
     return await _changed(at, session, change)
 
