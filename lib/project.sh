@@ -160,7 +160,7 @@ sanitize_project_name() { # <name>
     printf '%s\n' "${name%"${name##*[!-]}"}"
 }
 
-export PROJECT_LIB_LOADED=1
+export PROJECT_LIB_LOADED=1 PROJECT_LIB_VERSION=2.0.0
 __mas_loaded[6]=project
 if [[ ${DEBUG_MODULES-} == 1 ]]; then
     echo 'Loaded project.sh'

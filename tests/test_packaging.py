@@ -81,6 +81,18 @@ def test_shipped_files_are_found_installed_and_in_a_checkout(installed: Path, fo
     assert python(code, path=HERE) == f"{HERE}/{folder}\n"
 
 
+def test_the_library_is_sourced_from_where_it_is_installed(installed: Path) -> None:
+    source = 'set -euo pipefail; source "$("$1" path lib)/session.sh"'
+    script = f'{source}; generate_uuid; __mas_program; readlink -f -- "$__mas_reply"; __mas_run version'
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    env["PYTHONPATH"] = str(installed)
+    argv = ["bash", "--norc", "-c", script, "bash", installed / "bin" / "mas"]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60, env=env, cwd="/")
+    unique, program, version = done.stdout.splitlines()
+    assert (len(unique), program, version) == (36, f"{installed}/bin/mas", f"mas version {mas.__version__}")
+    assert done.stderr == ""
+
+
 def test_the_metadata_names_the_licence_the_python_and_the_command(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     place = f"mas-{mas.__version__}.dist-info"

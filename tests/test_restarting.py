@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import stubs
 import teams
-from roots import mas_of
+from roots import make_template, mas_of
 
 from mas import processes, restarting, tmux
 from mas.app import Mas
@@ -92,8 +92,12 @@ def test_it_goes_on_with_its_conversation_where_that_is_asked_for(mas: Mas, wait
     assert len(mas.messages(session_id)) == 1
 
 
-def test_what_it_prints_is_still_kept(mas: Mas, wait_until: Wait) -> None:
-    session_id = stubs.start(mas, program="sh -c 'echo hello; exec cat'", log=True)
+@pytest.mark.parametrize("asked", ["by an option", "by the template"])
+def test_what_it_prints_is_still_kept(mas: Mas, wait_until: Wait, asked: str) -> None:
+    team = make_template(mas.root, "stubs") / "team.toml"
+    if asked == "by the template":
+        team.write_text(f"log = true\n{team.read_text()}")
+    session_id = stubs.start(mas, program="sh -c 'echo hello; exec cat'", log=asked == "by an option")
     log = mas.root.session(session_id).agent_log("10")
     wait_until(lambda: log.exists() and log.read_bytes().count(b"hello") == 1)
     restarting.restart(mas, session_id, "10", grace=0)
