@@ -275,6 +275,22 @@ send_messages_from_file() { # <file> <target> [session]
     done
 }
 
+# What agents are told when a team is started with that configuration; none is told twice what it was told before.
+initialize_agents_from_config() { # <config> [session]
+    local said __mas_session __mas_raw
+    if [[ ! -f ${1-} ]]; then
+        print_error "Configuration not found: ${1-}"
+        return 1
+    fi
+    __mas_address "${2-}" || return
+    if [[ -z $__mas_session ]]; then
+        print_error "Session '$__mas_raw' was not started by mas, which alone reads configurations"
+        return 1
+    fi
+    said=$(__mas_run deliver --config "$1" -- "$__mas_session") || return
+    print_success "$said"
+}
+
 # --- texts ---
 
 format_message() { # <sender> <target> <text>

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mas import agents, files
 from mas.clock import utc_now
@@ -18,7 +18,8 @@ from mas.errors import BusyError, DamagedError, UnknownStateError
 from mas.mailbox import Mailbox
 from mas.messages import Fate, Message, initial_prompts, queued
 from mas.reach import LOOK, Looks, Patience, reach
-from mas.team import Team
+from mas.team import Team, apply_config
+from mas.teamfile import stored_team
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -48,6 +49,18 @@ def enqueue_prompts(mas: "Mas", session_id: str, team: Team, agent_ids: Collecti
     if wanted:
         box.accept(*(_prompt(agent_id, text) for agent_id, text in wanted.items()))
     return len(wanted)
+
+
+def enqueue_config(mas: "Mas", session_id: str, config: Mapping[str, Any]) -> int:
+    """Let the prompts of a configuration wait for their agents, but none that an agent was given before.
+
+    Returns how many are new.
+    """
+    team = apply_config(stored_team(mas, session_id)[0], config)
+    prompts = (one for one in Mailbox(mas.root, session_id).messages().values() if one.kind == PROMPT)
+    had = {(one.to, one.text) for one in prompts if all(fate.outcome != "refused" for fate in one.fates.values())}
+    new = [agent_id for agent_id, text in initial_prompts(team) if ((agent_id,), text) not in had]
+    return enqueue_prompts(mas, session_id, team, new)
 
 
 def _prompt(agent_id: str, text: str) -> Message:

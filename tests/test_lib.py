@@ -31,7 +31,8 @@ AGENT = SESSION | set(
 )
 MESSAGE = AGENT | set(
     "route_message expand_target send_to_agent broadcast_message send_unit_to_unit get_unit_manager format_message "
-    "create_prompt_message send_batch_messages send_messages_from_file log_message show_message_history".split()
+    "create_prompt_message send_batch_messages send_messages_from_file log_message show_message_history "
+    "initialize_agents_from_config".split()
 )
 PROJECT = SESSION | set(
     "find_project_root is_project_initialized load_project_config save_project_config show_project_info "
@@ -81,7 +82,9 @@ def changes(script: str, *, begin: str = "") -> set[str]:
 
 def offered(name: str) -> set[str]:
     """What sourcing a file adds that is not marked as its own."""
-    variables = {"agent": GLOBALS, "message": GLOBALS, "project": {"PROJECT_LIB_LOADED"}}.get(module(name), set())
+    variables = {"agent": GLOBALS, "message": GLOBALS, "project": {"PROJECT_LIB_LOADED", "PROJECT_LIB_VERSION"}}.get(
+        module(name), set()
+    )
     return {f"function {one}" for one in OFFERED[module(name)]} | {f"variable {one}" for one in variables}
 
 

@@ -1,5 +1,6 @@
 """Messages from bash: who is meant, what reaches whom, in a session of ours and in any other."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -304,6 +305,39 @@ def test_the_lines_of_a_file_are_messages(ours: Team, tmp_path: Path) -> None:
     assert [one.text for one in ours.sent()] == ["one", "  two #2", "three"]
     for name in (str(tmp_path / "none"), str(tmp_path), ""):
         assert plain(ours('send_messages_from_file "$1" 12', name))[0] == 1
+
+
+def test_the_prompts_of_a_configuration_are_given_once(
+    sh: Bash, root: Root, tmux_socket: Path, wait_until: Wait, tmp_path: Path
+) -> None:
+    pair = of_its_own(sh, root, tmux_socket, "pair")
+    shapes: list[dict[str, object]] = [
+        {
+            "agents": {"metaManager": {"id": "10", "prompt": "one"}},
+            "units": [{"manager": {"id": "11", "prompt": "two"}}],
+        },
+        {"metaManager": {"id": "10", "prompt": "one"}, "units": [{"workers": [{"id": "11", "prompt": "two"}]}]},
+        {
+            "agents": {
+                "metaManager": {"id": "10", "prompt": "one"},
+                "units": [{"workers": [{"id": "11", "prompt": "3"}]}],
+            }
+        },
+    ]
+    for number, shape in enumerate(shapes):
+        (tmp_path / f"{number}.json").write_text(json.dumps(shape))
+    script = 'for file in "$@"; do initialize_agents_from_config "$file" "$SESSION_NAME"; done'
+    code, lines = plain(pair(script, *(f"{tmp_path}/{number}.json" for number in range(3))))
+    assert (code, lines) == (0, [f"[SUCCESS] {count} prompts are on their way" for count in (2, 0, 1)])
+    wait_until(lambda: all(fate.outcome == "submitted" for one in pair.sent() for fate in one.fates.values()))
+    assert [(one.kind, one.target, one.text) for one in pair.sent()] == [
+        ("prompt", "10", "one"),
+        ("prompt", "11", "two"),
+        ("prompt", "11", "3"),
+    ]
+    assert plain(pair("initialize_agents_from_config /nowhere"))[0] == 1
+    tmux(tmux_socket, "new-session", "-d", "-s", "mas-raw", "cat")
+    assert plain(pair('initialize_agents_from_config "$1" mas-raw', f"{tmp_path}/0.json"))[0] == 1
 
 
 # --- texts ---

@@ -66,7 +66,7 @@ def start(  # noqa: PLR0913  one argument an option
         mode=mode,
         session_id=_wanted_id(call, session_id) if mode == "isolated" else session_id,
         template=template,
-        config=_read_config(call, config),
+        config=read_config(call, config),
         agent=agent,
         command=command,
         label=label,
@@ -119,7 +119,8 @@ def _wanted_id(call: Call, given: str | None) -> str | None:
     return None if known else inherited
 
 
-def _read_config(call: Call, place: str | None) -> Mapping[str, Any] | None:
+def read_config(call: Call, place: str | None) -> Mapping[str, Any] | None:
+    """The configuration in a file, or on stdin for ``-``; raises RefusedError where it is none, NotFoundError."""
     if place is None:
         return None
     if place == "-":

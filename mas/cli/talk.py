@@ -242,6 +242,9 @@ def deliver(
     name: Name = None,
     *,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="give up after so long")] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="let its prompts wait first, and go; - is stdin")
+    ] = None,
     begin: Annotated[
         str | None, typer.Option(metavar="AGENT", help="with its first prompt, for it begins anew")
     ] = None,
@@ -252,6 +255,8 @@ def deliver(
     """
     call = call_of(context)
     limit, session_id = inf if timeout is None else seconds(timeout, "--timeout"), call.mas.resolve(name)
+    if config is not None:
+        return _deliver_config(call, session_id, config)
     if begin is not None:
         team, _ = teamfile.stored_team(call.mas, session_id)
         courier.enqueue_prompts(call.mas, session_id, team, [begin])
@@ -264,6 +269,17 @@ def deliver(
     if waiting:
         call.say(f"messages wait for {', '.join(waiting)}")
     return 1 if waiting else 0
+
+
+def _deliver_config(call: Call, session_id: str, config: str) -> int:
+    """Let the prompts of a configuration be delivered by a process of its own."""
+    from mas.cli.start import read_config  # noqa: PLC0415  scripts of old alone ask for it
+
+    count = courier.enqueue_config(call.mas, session_id, read_config(call, config) or {})
+    if count:
+        delivery.call_courier(call.mas, session_id)
+    call.out(f"{count} prompts are on their way")
+    return 0
 
 
 COMMANDS: dict[str, Any] = {"send": send, "messages": messages, "deliver": deliver}
