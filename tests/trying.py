@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -159,13 +160,13 @@ class Trial:
         """Whether the first prompt was delivered, or a question stands in its way."""
         return "queued" not in self.mas("messages") or self.state().startswith("waiting")
 
-    def processes(self) -> int:
-        """How many processes of the agent there are; one that has ended has no environment."""
-        mark, found = f"HOME={self.env['HOME']}".encode(), 0
+    def processes(self) -> list[int]:
+        """What has our home: the agent, and what it left behind; one that has ended has no environment."""
+        mark, found = f"HOME={self.env['HOME']}".encode(), list[int]()
         for path in Path("/proc").glob("[0-9]*/environ"):
             with suppress(OSError):
-                variables = path.read_bytes().split(b"\0")
-                found += mark in variables and b"MAS_AGENT_ID=10" in variables
+                if mark in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parts[2]))
         return found
 
     # --- the way ---
@@ -207,9 +208,10 @@ class Trial:
 
     def bring_back(self) -> None:
         """Stop it, see it gone, and go on where it was."""
-        before, begin = self.processes(), time.monotonic()
+        begin = time.monotonic()
         self.mas("stop", "-f", self.session)
-        say(f"--- stopped after {time.monotonic() - begin:.1f} s; of {before} processes {self.processes()} are left")
+        say(f"--- stopped after {time.monotonic() - begin:.1f} s")
+        self.until("nothing of it left", lambda: not self.processes())
         self.mas("resume", self.session)
         self.until("idle again", lambda: self.state().startswith("idle"))
         self.tell("brought back")
@@ -223,8 +225,14 @@ class Trial:
         return re.sub(r"\s+", " ", self.screen())
 
     def end(self) -> None:
-        """End the tmux server, and so all that runs in it."""
+        """End the team, the tmux server, and whatever the program had put out of their reach."""
+        self.mas("stop", "-f", "--all", code=None)
         subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], capture_output=True, check=False)
+        for pid in self.processes():
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+                os.kill(pid, signal.SIGKILL)
+                say(f"    it had left {' '.join(words)}")
 
 
 def main() -> None:
