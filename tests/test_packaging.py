@@ -86,7 +86,7 @@ def test_the_library_is_sourced_from_where_it_is_installed(installed: Path) -> N
     script = f'{source}; generate_uuid; __mas_program; readlink -f -- "$__mas_reply"; __mas_run version'
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     env["PYTHONPATH"] = str(installed)
-    argv = ["bash", "--norc", "-c", script, "bash", installed / "bin" / "mas"]
+    argv = ["bash", "--norc", "-c", script, "bash", str(installed / "bin" / "mas")]
     done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60, env=env, cwd="/")
     unique, program, version = done.stdout.splitlines()
     assert (len(unique), program, version) == (36, f"{installed}/bin/mas", f"mas version {mas.__version__}")
