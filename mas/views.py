@@ -5,10 +5,14 @@ A view is a row of the index, corrected by what tmux says now.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mas.errors import RefusedError, UsageError, shorten
 from mas.index import OLD_WORDS, Row
+
+if TYPE_CHECKING:
+    from mas.session import Session
+    from mas.states import SessionProgress
 
 NEWEST = 50
 """How many sessions a listing shows besides the live ones."""
@@ -142,6 +146,36 @@ def listing(views: Sequence[View], total: int, timestamp: str) -> Mapping[str, A
     """The answer to a listing: the sessions shown, and how many fit in all."""
     rows = [view.to_json() for view in views]
     return {"sessions": rows, "total": total, "count": len(rows), "timestamp": timestamp}
+
+
+def progress(session: "Session", found: "SessionProgress") -> dict[str, Any]:
+    """How far the work of a session is."""
+    return {
+        "sessionId": session.session_id,
+        "lifecycle": str(session.status),
+        "phase": found.current_phase,
+        "iterationsCompleted": found.iterations_completed,
+        "totalIterations": found.total_iterations,
+        "filesChanged": sorted(str(path) for path in found.files_changed),
+        "commandsExecuted": [
+            {"command": one.command, "success": one.success, "timestamp": one.timestamp}
+            for one in found.commands_executed
+        ],
+        "durationSeconds": round(found.duration.total_seconds(), 3),
+        "timeoutMinutes": session.configuration.timeout_minutes,
+        "overdue": found.overdue,
+        "iterations": [
+            {
+                "number": one.number,
+                "startedAt": one.started_at,
+                "completedAt": one.completed_at,
+                "durationSeconds": one.duration_seconds,
+                "success": one.success,
+                **one.changes.to_json(),
+            }
+            for one in found.metrics.iterations
+        ],
+    }
 
 
 @dataclass(frozen=True, slots=True)

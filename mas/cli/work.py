@@ -1,11 +1,11 @@
 """``record``, ``pause``, ``unpause``, ``complete``, ``fail``, ``progress``: what the work is doing."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 
-from mas import events, render
+from mas import events, render, views
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of, json_table
 from mas.cli.outcome import tell
@@ -96,7 +96,7 @@ def progress(context: typer.Context, name: Name = None, *, as_json: Json = False
     session = call.manager.get_session(session_id)
     found = call.manager.get_progress(session_id)
     if as_json:
-        call.json(_to_json(session, found))
+        call.json(views.progress(session, found))
         return 0
     bar = render.bar(found.iterations_completed, found.total_iterations, 30, plain=not call.on_terminal)
     counted = f"{found.iterations_completed} of {found.total_iterations} iterations"
@@ -115,35 +115,6 @@ def _facts(session: Session, found: SessionProgress) -> Iterator[tuple[str, str]
     limit = session.configuration.timeout_minutes * 60
     over = ", overdue" if found.overdue else ""
     yield "time", f"{render.duration(found.duration.total_seconds())} of {render.duration(limit)}, without pauses{over}"
-
-
-def _to_json(session: Session, found: SessionProgress) -> Mapping[str, Any]:
-    return {
-        "sessionId": session.session_id,
-        "lifecycle": str(session.status),
-        "phase": found.current_phase,
-        "iterationsCompleted": found.iterations_completed,
-        "totalIterations": found.total_iterations,
-        "filesChanged": sorted(str(path) for path in found.files_changed),
-        "commandsExecuted": [
-            {"command": one.command, "success": one.success, "timestamp": one.timestamp}
-            for one in found.commands_executed
-        ],
-        "durationSeconds": round(found.duration.total_seconds(), 3),
-        "timeoutMinutes": session.configuration.timeout_minutes,
-        "overdue": found.overdue,
-        "iterations": [
-            {
-                "number": one.number,
-                "startedAt": one.started_at,
-                "completedAt": one.completed_at,
-                "durationSeconds": one.duration_seconds,
-                "success": one.success,
-                **one.changes.to_json(),
-            }
-            for one in found.metrics.iterations
-        ],
-    }
 
 
 COMMANDS = {
