@@ -91,6 +91,8 @@ def test_in_the_background_it_is_begun_found_and_ended(place: Root) -> None:
     assert url == begun["url"] == f"http://127.0.0.1:{begun['port']}"
     token = ok("token", root=place.path).out.strip()
     assert httpx.get(f"{url}/sessions", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    modes = {path.stat().st_mode & 0o777 for path in (place.path / ".mas_http").iterdir() if path.is_file()}
+    assert modes == {0o600}
     environment = Path(f"/proc/{begun['pid']}/environ").read_bytes()
     assert b"MAS_ROOT" not in environment
     for words in (("serve", "--background", "--port", "0"), ("serve", "--port", "0")):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,24 @@ def test_a_list_has_pages_and_both_counts(served: Served) -> None:
     assert one["workingDir"].endswith(one["sessionId"])
 
 
-def test_a_list_is_filtered_by_status_and_mode(served: Served) -> None:
+@contextmanager
+def attached(name: str) -> Iterator[None]:
+    """Somebody looks at a tmux session, until the end of the block."""
+    argv = ["tmux", "-S", os.environ["MAS_TMUX_SOCKET"], "-C", "attach-session", "-t", f"={name}"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL):
+        yield
+
+
+def test_a_list_is_filtered_by_status_and_mode(served: Served, wait_until: Wait) -> None:
     up, down = (served.start()["sessionId"] for _ in range(2))
     served.mas.stop(down)
-    wanted = {"active": up, "running": up, "stopped": down, "inactive": down, "terminated": down, "restoring": down}
+    wanted = {"active": up, "running": up, "inactive": up, "stopped": down, "terminated": down, "restoring": down}
     for status, session_id in wanted.items():
         assert [one["sessionId"] for one in served.ok("GET", f"/sessions?status={status}")["sessions"]] == [session_id]
     assert served.ok("GET", "/sessions?status=error")["total"] == 0
+    with attached(served.ok("GET", f"/sessions/{up}")["tmuxSession"]):
+        wait_until(lambda: served.ok("GET", "/sessions?status=active")["sessions"][0]["attached"])
+        assert served.ok("GET", "/sessions?status=inactive")["total"] == 0
     assert served.ok("GET", "/sessions?status=all&mode=isolated")["total"] == 2
     assert served.ok("GET", "/sessions?mode=legacy")["total"] == 0
 

@@ -11,16 +11,16 @@ from mas.api.here import Here
 from mas.attaching import Target
 from mas.clock import utc_now
 from mas.errors import MasError
-from mas.session import Session
-from mas.states import SessionProgress
 
 _SERVED = {"httpServerStatus": "running"}
 
 
 def listed(at: Here, status: str, mode: str, limit: int, offset: int) -> dict[str, Any]:
-    """A page of the sessions that fit."""
-    found = at.mas.list(everything=True, status=status)
-    fitting = [view for view in found.views if mode in ("all", view.mode)]
+    """A page of the sessions that fit; ``inactive`` are those that are up with nobody looking, as it always was."""
+    found = at.mas.list(everything=True, status="active" if status == "inactive" else status)
+    fitting = [
+        view for view in found.views if mode in ("all", view.mode) and not (status == "inactive" and view.attached)
+    ]
     page = fitting[offset : offset + limit]
     stale = {"complaint": found.complaint} if found.complaint else {}
     return {
@@ -135,33 +135,4 @@ def _progress(at: Here, session_id: str) -> Mapping[str, Any] | None:
 
 def progress(at: Here, session_id: str) -> dict[str, Any]:
     """How far the work is, as ``mas progress --json`` says it."""
-    return _progress_of(at.mas.manager.get_session(session_id), at.mas.manager.get_progress(session_id))
-
-
-def _progress_of(session: Session, found: SessionProgress) -> dict[str, Any]:
-    return {
-        "sessionId": session.session_id,
-        "lifecycle": str(session.status),
-        "phase": found.current_phase,
-        "iterationsCompleted": found.iterations_completed,
-        "totalIterations": found.total_iterations,
-        "filesChanged": sorted(str(path) for path in found.files_changed),
-        "commandsExecuted": [
-            {"command": one.command, "success": one.success, "timestamp": one.timestamp}
-            for one in found.commands_executed
-        ],
-        "durationSeconds": round(found.duration.total_seconds(), 3),
-        "timeoutMinutes": session.configuration.timeout_minutes,
-        "overdue": found.overdue,
-        "iterations": [
-            {
-                "number": one.number,
-                "startedAt": one.started_at,
-                "completedAt": one.completed_at,
-                "durationSeconds": one.duration_seconds,
-                "success": one.success,
-                **one.changes.to_json(),
-            }
-            for one in found.metrics.iterations
-        ],
-    }
+    return views.progress(at.mas.manager.get_session(session_id), at.mas.manager.get_progress(session_id))
