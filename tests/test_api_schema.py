@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 from commandline import ok
+from pydantic import AliasChoices
 from serving import SOLO, in_a_process, make_root
 
 from mas.api import answered, asked, examples
@@ -52,11 +53,10 @@ def test_an_operation_is_described_in_full(path: str, method: str, found: dict[s
 def test_every_answer_has_an_example_that_is_one(path: str, method: str, found: dict[str, Any]) -> None:
     del path, method
     for status, response in found["responses"].items():
-        described = response["content"].get("application/json")
-        if described:
+        for described in response["content"].values():
             validate(described["example"], described["schema"])
         if status >= "400":
-            assert described["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert response["description"]
 
 
@@ -64,10 +64,18 @@ def test_every_answer_has_an_example_that_is_one(path: str, method: str, found: 
 def test_what_may_be_asked_has_an_example_that_may(path: str, method: str, found: dict[str, Any]) -> None:
     del path, method
     for name in re.findall(r"schemas/(\w+)", json.dumps(found.get("requestBody", {}))):
-        example = DESCRIBED["components"]["schemas"][name].get("example")
-        if example:
-            validate(example, {"$ref": f"#/components/schemas/{name}"})
-            getattr(asked, name).model_validate(example)
+        example = DESCRIBED["components"]["schemas"][name]["example"]
+        validate(example, {"$ref": f"#/components/schemas/{name}"})
+        getattr(asked, name).model_validate(example)
+
+
+def test_every_name_by_which_a_field_is_understood_is_described() -> None:
+    for name, schema in DESCRIBED["components"]["schemas"].items():
+        fields = getattr(getattr(asked, name, None), "model_fields", {})
+        for field in fields.values():
+            if isinstance(field.validation_alias, AliasChoices):
+                first, *others = field.validation_alias.choices
+                assert all(f"`{other}`" in schema["properties"][first]["description"] for other in others)
 
 
 def test_every_example_is_of_a_model_and_used() -> None:

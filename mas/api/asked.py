@@ -54,9 +54,18 @@ class RunRequest(TeamConfig):
     session_mode: Mode = Field("legacy", alias="sessionMode")
     session_id: str | None = Field(None, alias="sessionId", pattern=ID_PATTERN)
     template: Word | None = Field(None, examples=["solo"])
-    profile: Word | None = Field(None, validation_alias=AliasChoices("profile", "agentProfile"), examples=["claude"])
+    profile: Word | None = Field(
+        None,
+        validation_alias=AliasChoices("profile", "agentProfile"),
+        description="the agent program; `agentProfile` is the same",
+        examples=["claude"],
+    )
     label: str = Field("", max_length=64)
-    request: str = Field("", validation_alias=AliasChoices("request", "featureRequest"))
+    request: str = Field(
+        "",
+        validation_alias=AliasChoices("request", "featureRequest"),
+        description="what the team is to work on; `featureRequest` is the same",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -82,7 +91,9 @@ class RunRequest(TeamConfig):
 class ConnectRequest(Asked):
     """What to show when somebody attaches."""
 
-    window: Word | None = Field(None, examples=["design"])
+    window: Word | None = Field(None, description="a window's name, or one that its unit also goes by: unit1, 1")
+
+    model_config = ConfigDict(json_schema_extra={"example": {"window": "design"}})
 
 
 class StopRequest(Asked):
@@ -90,11 +101,15 @@ class StopRequest(Asked):
 
     force: bool = False
 
+    model_config = ConfigDict(json_schema_extra={"example": {"force": False}})
+
 
 class RestoreRequest(Asked):
     """How to bring a team back. With ``force`` one that is up is stopped first."""
 
     force: bool = False
+
+    model_config = ConfigDict(json_schema_extra={"example": {"force": True}})
 
 
 class SessionMessageRequest(Asked):
@@ -121,7 +136,9 @@ class MessageRequest(SessionMessageRequest):
 class TransitionRequest(Asked):
     """Where the work is to be."""
 
-    status: Word = Field(examples=["planning"])
+    status: Word
+
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "planning"}})
 
 
 class EventRequest(Asked):

@@ -166,7 +166,7 @@ async def delete(request: Request, session: Name, *, force: Annotated[bool, Quer
     return Json({"sessionId": session_id, "status": "deleted", "timestamp": utc_now()})
 
 
-_TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+_TEXT = {"content": {"text/plain": {"schema": {"type": "string"}, "example": "$ make test\nok\n"}}}
 
 
 @router.get(
