@@ -59,8 +59,7 @@ class SessionManager:
         self._projections = Projections(self.storage) if of_mas and isinstance(self.storage, FileStorage) else None
         self._clock, self.make_id = clock, make_id
         self._dispatcher = Dispatcher(self.events)
-        tell = self._dispatcher.publish
-        self._turns = Turns(self.storage, self._projections, probe=probe, clock=clock, tell=tell)
+        self._turns = Turns(self.storage, self._projections, probe=probe, clock=clock, tell=self._dispatcher.publish)
 
     @property
     def sessions_dir(self) -> Path:
@@ -121,16 +120,17 @@ class SessionManager:
 
     def _with_worktree(self, session_id: str) -> Turn:
         try:
-            return self.finish_worktree(session_id)
+            return self.finish_worktree(session_id, begun=False)
         except BaseException:
             self._remove(session_id, force=True)
             raise
 
-    def finish_worktree(self, session_id: str) -> Turn:
+    def finish_worktree(self, session_id: str, *, begun: bool = True) -> Turn:
         """Make the git worktree of a session that lacks it, or put on record the one that is there."""
+        place = self._worktree(session_id)
         with self._turns.at(session_id) as turn:
             if record.lacks_worktree(turn.document):
-                turn.append([("worktree", worksite.add_worktree(turn.document, self._worktree(session_id)))])
+                turn.append([("worktree", worksite.add_worktree(turn.document, place, begun=begun))])
             return turn
 
     def _worktree(self, session_id: str) -> Path:

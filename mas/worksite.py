@@ -51,13 +51,18 @@ def project_of(document: Document) -> Path:
     return Path(config.get("project_path") or (document.get("git_context") or {}).get("repo_root") or ".")
 
 
-def add_worktree(document: Document, path: Path) -> dict[str, Any]:
-    """Make the worktree, or take the one that a call which was cut off has made; the data of its record.
+def add_worktree(document: Document, path: Path, *, begun: bool = False) -> dict[str, Any]:
+    """Make the worktree; the data of its record. Where it was ``begun`` and cut off, what is there of it is taken.
 
     Raises what ``worktrees.add`` raises, and then there is none.
     """
     repo, branch = project_of(document), wanted_worktree(document) or ""
-    made = _made_before(document, path, branch) if worktrees.is_there(repo, path) else worktrees.add(repo, path, branch)
+    if begun and worktrees.is_there(repo, path):
+        made = _made_before(document, path, branch)
+    else:
+        if begun:
+            worktrees.forget_branch(repo, branch, (document.get("git_context") or {}).get("commit", ""))
+        made = worktrees.add(repo, path, branch)
     return {
         "path": str(made.path),
         "branch": made.branch,

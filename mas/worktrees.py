@@ -72,6 +72,13 @@ def is_there(repo: Path, path: Path) -> bool:
     return True
 
 
+def forget_branch(repo: Path, name: str, commit: str) -> None:
+    """Drop a branch that was begun for a worktree, where it is still at ``commit`` and nobody has checked it out."""
+    answer = git.ask(repo, "rev-parse", "--quiet", "--verify", f"refs/heads/{check_branch_name(repo, name)}")
+    if answer.text.strip() == commit and _checked_out_at(repo, name) is None:
+        git.act(repo, "update-ref", "-d", f"refs/heads/{name}", commit)
+
+
 def is_dirty(path: Path) -> bool:
     """Whether a work tree holds modified, staged or untracked files; ignored ones do not count."""
     words = ("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none")

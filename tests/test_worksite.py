@@ -145,6 +145,7 @@ def cut_off(repo: Path, manager: SessionManager, when: str) -> str:
     if when == "made":
         worktrees.add(repo, place, "feature")
     elif when == "begun":
+        git(repo, "branch", "feature")
         place.mkdir()
     return str(document["session_id"])
 
@@ -188,6 +189,18 @@ def test_what_is_in_a_worktree_that_is_not_on_record_is_not_thrown_away(
     manager.delete_session(session_id)
     assert manager.storage.list() == []
     assert git(repo, "worktree", "list", "--porcelain").count("worktree ") == 1
+
+
+def test_a_branch_that_somebody_works_on_is_not_taken(repo: Path, manager: SessionManager) -> None:
+    session_id = cut_off(repo, manager, "before")
+    git(repo, "checkout", "-q", "-b", "feature")
+    with pytest.raises(ExistsError, match="branch 'feature' exists already"):
+        manager.finish_worktree(session_id)
+    made = commit(repo, "new.txt")
+    git(repo, "checkout", "-q", "main")
+    with pytest.raises(ExistsError, match="branch 'feature' exists already"):
+        manager.finish_worktree(session_id)
+    assert git(repo, "rev-parse", "feature") == made
 
 
 # --- measured iterations ---
