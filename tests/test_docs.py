@@ -190,7 +190,10 @@ def named_in_python(source: str) -> set[str]:
 
 def named_in_bash(source: str) -> set[str]:
     """The variables a script reads or exports; those of its own are in lower case."""
-    return set(re.findall(r"(?:\$\{?[!#]?|\bexport (?:\w+=\S+ )*)([A-Z][A-Z0-9_]*[A-Z])\b", source))
+    exported = " ".join(re.findall(r"\bexport (.*)", source))
+    return set(
+        re.findall(r"\$\{?[!#]?([A-Z][A-Z0-9_]*[A-Z])\b", source) + re.findall(r"\b([A-Z][A-Z0-9_]+)=", exported)
+    )
 
 
 def test_the_page_of_variables_names_exactly_those_that_are_used() -> None:
