@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.slow
 def test_a_small_crowd_and_one_too_many() -> None:
-    words = [sys.executable, Path(__file__).with_name("crowding.py"), "--sessions", "2", "--limit", "60"]
+    words = [sys.executable, str(Path(__file__).with_name("crowding.py")), "--sessions", "2", "--limit", "60"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done
     assert "the next one was refused: capacity: 13 panes are needed" in done.stdout
