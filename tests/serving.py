@@ -28,6 +28,8 @@ TOKEN = "a-token-for-tests-0123456789abcdef"  # noqa: S105
 PROFILES = """
 [profile.stub]
 command = ["sh", "-c", "echo ready; exec cat -"]
+ready = '^ready'
+enter_delay = 0
 
 [profile.other]
 command = ["sleep", "100000"]
