@@ -36,11 +36,12 @@ PAIR = {"sessionMode": "isolated", "template": "pair", "profile": "stub"}
 UNITS = [{"unitId": 1, "manager": {"id": "10", "prompt": "Write."}, "workers": [{"id": "11", "prompt": "Read."}]}]
 
 
+READS = [{"name": "pair", "manager": {"id": "11", "prompt": "Read."}, "workers": []}]
 SHAPES: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"agents": {"metaManager": {"id": "10", "prompt": "Begin."}}}, {"10": "Begin."}),
     ({"agents": {"units": UNITS}}, {"10": "Write.", "11": "Read."}),
     ({"metaManager": {"prompt": "Begin."}}, {"10": "Begin."}),
-    ({"agents": {"metaManager": {"prompt": "Begin."}}, "units": UNITS[:0]}, {"10": "Begin."}),
+    ({"agents": {"metaManager": {"prompt": "Begin."}}, "units": READS}, {"10": "Begin.", "11": "Read."}),
     ({"units": UNITS}, {"10": "Write.", "11": "Read."}),
     ({}, {}),
 ]

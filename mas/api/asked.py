@@ -85,7 +85,7 @@ class RunRequest(TeamConfig):
     def team_config(self) -> dict[str, Any]:
         """The part that says what the agents are told, in the shape in which it came."""
         chosen = {"agents", "meta_manager", "units"}
-        return self.model_dump(include=chosen, by_alias=True, exclude_none=True, exclude_defaults=True)
+        return self.model_dump(include=chosen, by_alias=True, exclude_none=True, exclude_unset=True)
 
 
 class ConnectRequest(Asked):
