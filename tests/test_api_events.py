@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import subprocess
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commandline import ok
+from commandline import PROGRAM
 from conftest import Wait
 from serving import TOKEN, Served, client_of, in_a_process, serving
 
@@ -90,12 +91,16 @@ class Reader:
 def test_a_stream_begins_with_what_was_and_goes_on_with_what_comes(served: Served, wait_until: Wait) -> None:
     reader = Reader(served)
     wait_until(lambda: reader.numbers == [1, 2])
-    run(served, 3)
+    words = ["events", ID, "--follow", "--json", "--root", str(served.root.path)]
+    with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout
+        followed = [json.loads(follower.stdout.readline()) for _ in range(2)]
+        run(served, 3)
+        followed += [json.loads(follower.stdout.readline()) for _ in range(3)]
+        follower.terminate()
     wait_until(lambda: reader.numbers == [1, 2, 3, 4, 5])
     assert reader.ids == reader.numbers
-    assert reader.events == served.ok("GET", f"{PATH}/events")["events"]
-    told = ok("events", ID, "--json", root=served.root.path).lines
-    assert [json.loads(line) for line in told] == reader.events
+    assert reader.events == served.ok("GET", f"{PATH}/events")["events"] == followed
     served.mas.remove(ID)
     assert reader.ended.wait(10)
     reader.close()
