@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 from bashes import LIB, PROGRAM, STRICT, Bash, Done, run
-from roots import FakeTmux
+from roots import FakeTmux, mas_of
 from teams import sessions, tmux
 
 from mas import meaning
 from mas.app import Mas
 from mas.errors import MasError
 from mas.paths import Root
+from mas.starting import StartOptions
 
 Wait = Callable[..., None]
 Case = tuple[str, Mapping[str, str], Path]
@@ -30,11 +31,15 @@ ID = "1234abcd-0000-4000-8000-000000000001"
 OTHER = "1234abce-0000-4000-8000-000000000002"
 
 
-@pytest.fixture(params=["", STRICT], ids=["plain", "strict"])
+each_mode = pytest.mark.parametrize("sh", ["", STRICT], ids=["plain", "strict"], indirect=True)
+"""For what bash does by itself; where the program does the work, the stricter mode is enough."""
+
+
+@pytest.fixture
 def sh(request: pytest.FixtureRequest, root: Root, tmux_socket: Path, monkeypatch: pytest.MonkeyPatch) -> Bash:
     assert os.environ["MAS_TMUX_SOCKET"] == str(tmux_socket)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(root.path.parent / "config"))
-    return Bash(request.param, root.path, "session.sh")
+    return Bash(getattr(request, "param", STRICT), root.path, "session.sh")
 
 
 def mas(root: Root, *words: str) -> str:
@@ -43,10 +48,12 @@ def mas(root: Root, *words: str) -> str:
     return done.out.strip()
 
 
-def start(root: Root, session_id: str = ID, *words: str) -> str:
-    """A team of one agent, a ``cat``, brought up by the program; its tmux name."""
-    mas(root, "start", "--isolated", "--template", "solo", "--command", "cat", "--id", session_id, *words)
-    return f"mas-{session_id[:8]}"
+def start(root: Root, session_id: str = ID, label: str = "") -> str:
+    """A team of one agent, a ``cat``; its tmux name."""
+    here = mas_of(root)
+    return here.start(
+        here.plan(StartOptions(template="solo", command="cat", session_id=session_id, label=label))
+    ).tmux_name
 
 
 def shown(root: Root, session_id: str = ID) -> dict[str, Any]:
@@ -63,17 +70,20 @@ def plain(done: Done) -> tuple[int, str]:
 # --- names and ids ---
 
 
+@each_mode
 def test_an_id_of_the_older_kind(sh: Bash) -> None:
     assert re.fullmatch(r"mas-[0-9]{8}-[0-9]{6}-[0-9a-f]{8}\n", sh("generate_session_id").answer[1])
     assert sh("generate_session_id 'my run'").answer[1].startswith("my run-2")
 
 
+@each_mode
 def test_a_name_for_a_project(sh: Bash) -> None:
     assert sh("generate_session_name").answer == (0, "mas-tmux\n")
     assert sh("generate_session_name ''").answer == (0, "mas-tmux\n")
     assert sh("generate_session_name 'a b.c'").answer == (0, "mas-a-b-c\n")
 
 
+@each_mode
 def test_ids_are_canonical_and_differ(sh: Bash) -> None:
     ids = sh("for _ in {1..40}; do generate_uuid; done").answer[1].split()
     assert all(UUID.fullmatch(one) for one in ids)
@@ -148,6 +158,7 @@ def make_template(root: Root) -> None:
     (root.path / "workflows" / "00_lead.md").write_text("lead")
 
 
+@each_mode
 def test_a_directory_made_by_hand_gets_units(sh: Bash, root: Root, tmp_path: Path) -> None:
     make_template(root)
     place = tmp_path / "by hand"
@@ -159,6 +170,7 @@ def test_a_directory_made_by_hand_gets_units(sh: Bash, root: Root, tmp_path: Pat
     assert sh("initialize_session_units ''").code == 1
 
 
+@each_mode
 def test_without_a_template_of_its_own_the_shipped_one_is_taken(sh: Bash, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     assert sh('initialize_session_units "$1"', str(tmp_path / "made")).answer == (0, "")
@@ -177,6 +189,7 @@ def test_a_workspace_that_has_its_units_is_left_alone(sh: Bash, root: Root) -> N
 # --- the files that scripts once wrote themselves ---
 
 
+@each_mode
 def test_metadata_is_what_mas_wrote(sh: Bash, root: Root) -> None:
     place = root.path / "sessions" / ID
     sh("create_session_workspace $1", ID)
@@ -234,6 +247,7 @@ printf '%s\\n' "$STATUS" "$(get_session_status "$TMUX_SESSION")"
 """
 
 
+@each_mode
 def test_a_session_built_step_by_step_is_one_of_ours(sh: Bash, root: Root, tmux_socket: Path) -> None:
     assert sh(LIFE, ID).answer == (0, "active\nrunning\n")
     agents = shown(root)["agents"]
@@ -289,12 +303,14 @@ def test_a_small_team_is_whole_too(sh: Bash, root: Root) -> None:
     assert sh("get_session_status $1", start(root)).answer == (0, "running\n")
 
 
+@each_mode
 def test_where_tmux_gives_no_answer_the_status_is_unknown(sh: Bash, tmp_path: Path) -> None:
     (tmp_path / "tmux").write_text("#!/bin/sh\nexit 2\n")
     (tmp_path / "tmux").chmod(0o755)
     assert sh("get_session_status x", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}).answer == (1, "unknown\n")
 
 
+@each_mode
 def test_details_and_numbers_of_a_session(sh: Bash, root: Root) -> None:
     name = start(root)
     details = dict(line.split(": ", 1) for line in sh("show_session_details $1", name).answer[1].splitlines())
@@ -310,6 +326,7 @@ def test_details_and_numbers_of_a_session(sh: Bash, root: Root) -> None:
 # --- .mas_session ---
 
 
+@each_mode
 def test_what_is_noted_of_a_session_is_read_back(sh: Bash, tmp_path: Path) -> None:
     place = tmp_path / "it's a $project"
     place.mkdir()
@@ -325,6 +342,7 @@ def test_what_is_noted_of_a_session_is_read_back(sh: Bash, tmp_path: Path) -> No
     assert [path.name for path in place.iterdir()] == [".mas_session"]
 
 
+@each_mode
 def test_a_note_is_not_run(sh: Bash, tmp_path: Path) -> None:
     (tmp_path / ".mas_session").write_text("SESSION_NAME=$(touch canary)\nPATH=/nowhere\ntouch canary\n")
     done = sh('load_session_info "$1"; echo "$SESSION_NAME"; ls', str(tmp_path), cwd=tmp_path)
@@ -332,6 +350,7 @@ def test_a_note_is_not_run(sh: Bash, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("canary"))
 
 
+@each_mode
 def test_without_a_note_nothing_is_loaded(sh: Bash, tmp_path: Path) -> None:
     assert sh('load_session_info "$1"', str(tmp_path)).answer == (1, "")
     assert sh("load_session_info", cwd=tmp_path).answer == (1, "")
@@ -342,6 +361,7 @@ def test_without_a_note_nothing_is_loaded(sh: Bash, tmp_path: Path) -> None:
 # --- which session ---
 
 
+@each_mode
 def test_none_is_found_where_none_is(sh: Bash) -> None:
     assert sh("find_active_session").answer == (1, "")
 
@@ -375,6 +395,7 @@ def test_one_that_is_asked_for_is_found_by_its_exact_names(sh: Bash, root: Root)
         assert sh(f"find_active_session {words}").code == 1
 
 
+@each_mode
 def test_the_environment_names_it(sh: Bash, root: Root) -> None:
     one, two = start(root), start(root, OTHER)
     assert sh("find_active_session", env={"MAS_SESSION_NAME": one}).answer == (0, f"{one}\n")
@@ -440,7 +461,7 @@ def test_bash_and_the_program_mean_the_same_session(root: Root, tmux_socket: Pat
     tmux(tmux_socket, "new-session", "-d", "-s", "mas-stray", "cat")
     inside = {
         name: {"TMUX": f"{tmux_socket},1,0", "TMUX_PANE": tmux(tmux_socket, "display-message", "-p", "-t", name, "#D")}
-        for name in ("mas-stray", start(root, ID, "--label", "first"))
+        for name in ("mas-stray", start(root, ID, "first"))
     }
     one, two = "mas-1234abcd", "mas-1234abce"
     single: list[Case] = [("", {}, below), ("", inside["mas-stray"], below)]
@@ -525,6 +546,7 @@ def test_only_old_sessions_of_this_root_are_ended(sh: Bash, root: Root, tmux_soc
     assert sh("cleanup_old_sessions soon").code == 1
 
 
+@each_mode
 def test_the_windows_of_a_team_from_a_configuration(sh: Bash, tmux_socket: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     assert sh('start_session_from_config "$1" mas-made', str(tmp_path / "config.json")).answer == (0, "")
