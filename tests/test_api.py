@@ -1,64 +1,90 @@
-"""Sessions over HTTP, from the making to the removal, on a real server with a real client."""
+"""A team of thirteen over HTTP, from the making to the removal, by a real server in its own process, in both modes."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Wait
-from serving import Served, serving
+from commandline import ok
+from serving import Served, in_a_process, make_root
 
 from mas.paths import Root
 
-TEAM = {"sessionMode": "isolated", "template": "default", "profile": "stub"}
+AGENTS = {"metaManager": {"id": "00", "prompt": "Plan it."}, "units": []}
 
 
 @pytest.fixture
 def served(root: Root, tmux_socket: Path) -> Iterator[Served]:
+    """A server of a project that has the directories of a team of its own."""
     del tmux_socket
-    with serving(root) as found:
+    make_root(root)
+    ok("init", "--template", "default", root=root.path, cwd=root.path)
+    with in_a_process(root) as found:
         yield found
 
 
-def test_a_team_from_the_making_to_the_removal(served: Served, wait_until: Wait) -> None:
-    agents = {"metaManager": {"id": "00", "prompt": "Plan it."}, "units": []}
-    made = served.ok("POST", "/runs", json={**TEAM, "label": "search", "agents": agents}, status=201)
+@pytest.mark.parametrize("mode", ["isolated", "legacy"])
+def test_a_team_from_the_making_to_the_removal(served: Served, mode: str) -> None:
+    made = begin(served, mode)
     path = f"/sessions/{made['sessionId']}"
-    assert made["status"] == "started"
-    assert made["sessionMode"] == "isolated"
-    assert made["tmuxSession"] == f"mas-{made['sessionId'][:8]}"
-    assert Path(made["unitDir"], "33").is_dir()
-    assert Path(made["workflowsDir"]).is_dir()
-
+    check_detail(served.ok("GET", path), made)
+    talk(served, path)
+    work(served, path)
+    assert served.ok("POST", f"{path}/stop", json={})["wasUp"] is True
     found = served.ok("GET", path)
+    assert (found["status"], found["lifecycle"]) == ("stopped", "paused")
+    assert served.ok("POST", f"{path}/stop")["wasUp"] is False
+    assert served.ok("POST", f"{path}/restore")["agentsStarted"] == 13
+    assert served.ok("GET", path)["status"] == "active"
+    assert served.refused("DELETE", path, status=409)["code"] == "refused"
+    assert served.ok("DELETE", f"{path}?force=true")["status"] == "deleted"
+    assert served.refused("GET", path, status=404)["details"] == {"sessionId": made["sessionId"]}
+    assert served.ok("GET", "/sessions")["total"] == 0
+    assert (served.root.path / "unit" / "33").is_dir()  # the project's own stay
+
+
+def begin(served: Served, mode: str) -> dict[str, Any]:
+    """What is not said is as it always was: no mode is legacy."""
+    own = {"sessionMode": mode, "template": "default"} if mode == "isolated" else {}
+    made = served.ok("POST", "/runs", json={**own, "profile": "stub", "label": "search", "agents": AGENTS}, status=201)
+    assert (made["status"], made["sessionMode"], len(made["sessionId"])) == ("started", mode, 36)
+    root = served.root.path
+    place = root / "sessions" / made["sessionId"] if mode == "isolated" else root
+    assert made["workingDir"] == str(place)
+    assert (made["unitDir"], made["workflowsDir"]) == (f"{place}/unit", f"{place}/workflows")
+    name = f"mas-{made['sessionId'][:8]}" if mode == "isolated" else "mas-a-root"
+    assert made["tmuxSession"] == name
+    assert (root / ".mas_session").is_file() == (mode == "legacy")
+    return made
+
+
+def check_detail(found: dict[str, Any], made: dict[str, Any]) -> None:
+    assert (found["mode"], found["status"], found["lifecycle"]) == (made["mode"], "active", "initializing")
     assert len(found["agents"]) == 13
     assert {agent["status"] for agent in found["agents"]} == {"running"}
     assert [(window["paneCount"], window["active"]) for window in found["windows"]] == [(1, True), *[(4, False)] * 3]
     assert [unit["name"] for unit in found["units"]] == ["meta", "design", "development", "business"]
     assert found["units"][1]["paths"]["11"] == f"{made['unitDir']}/11"
     assert found["metadata"]["TMUX_SESSION"] == made["tmuxSession"]
-    assert found["lifecycle"] == "initializing"
     assert found["progress"]["totalIterations"] == 3
     assert Path(found["configPath"]).is_file()
+    assert found["config"] == {"agents": AGENTS}
 
+
+def talk(served: Served, path: str) -> None:
     sent = served.ok("POST", f"{path}/messages", json={"target": "design", "message": "hello there"})
     assert sent["status"] == "acknowledged"
-    assert sorted(sent["fates"]) == ["10", "11", "12", "13"]
-    assert [one["message"] for one in served.ok("GET", f"{path}/messages")["messages"]][-1] == "hello there"
+    assert {agent: fate["outcome"] for agent, fate in sent["fates"].items()} == dict.fromkeys(
+        ("10", "11", "12", "13"), "submitted"
+    )
+    assert served.ok("POST", "/message", json={"target": "33", "message": "and there"})["status"] == "acknowledged"
+    texts = [one["message"] for one in served.ok("GET", f"{path}/messages")["messages"]]
+    assert {"Plan it.", "hello there", "and there"} <= {*texts}
 
+
+def work(served: Served, path: str) -> None:
     served.ok("POST", f"{path}/transition", json={"status": "planning"})
     served.ok("POST", f"{path}/events", json={"type": "iteration_started", "data": {"number": 1}}, status=201)
     types = [one["type"] for one in served.ok("GET", f"{path}/events")["events"]]
     assert types[0] == "created"
     assert types[-2:] == ["started", "iteration_started"]
-
-    assert served.ok("POST", f"{path}/stop", json={})["wasUp"] is True
-    assert served.ok("GET", path)["status"] == "stopped"
-    assert served.ok("GET", path)["lifecycle"] == "paused"
-    assert served.ok("POST", f"{path}/stop")["wasUp"] is False
-
-    assert served.ok("POST", f"{path}/restore")["agentsStarted"] == 13
-    assert served.ok("GET", path)["status"] == "active"
-    assert served.refused("DELETE", path, status=409)["code"] == "refused"
-    assert served.ok("DELETE", f"{path}?force=true")["status"] == "deleted"
-    assert served.refused("GET", path, status=404)["details"] == {"sessionId": made["sessionId"]}
-    wait_until(lambda: served.ok("GET", "/sessions")["total"] == 0)
