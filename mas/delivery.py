@@ -164,12 +164,18 @@ def deliver(found: Reach, message: Message, seen: Looks, options: SendOptions) -
     cut = {agent_id: reason for agent_id, look in seen.items() if (reason := _would_cut(look, message))}
     fates = {agent_id: Fate("refused", reason) for agent_id, reason in cut.items()}
     panes = found.agents(agent_id for agent_id in seen if agent_id not in cut)
-    pasted = tmux.paste(found.server, panes, found.session_id, message.text.encode()) if panes else {}
+    enter_text = tmux.press_keys if options.answer else tmux.paste
+    pasted = enter_text(found.server, panes, found.session_id, message.text.encode()) if panes else {}
     fates |= {panes[pane]: _untyped(typed, options) for pane, typed in pasted.items() if not typed.done}
     typed_to = {pane: agent_id for pane, agent_id in panes.items() if pasted[pane].done}
     if not message.execute:
         return fates | dict.fromkeys(typed_to.values(), Fate("submitted", "typed, not entered"))
-    shown = _until_shown(found, {agent_id: seen[agent_id] for agent_id in typed_to.values()})
+    before = {agent_id: seen[agent_id] for agent_id in typed_to.values()}
+    shown = _until_shown(found, before)
+    if options.answer:
+        answered = _answered(found, before, shown)
+        typed_to = {pane: agent_id for pane, agent_id in typed_to.items() if agent_id not in answered}
+        fates |= answered
     entered = tmux.press_enter(found.server, typed_to, found.session_id) if typed_to else {}
     return fates | {typed_to[pane]: _entered(typed, typed_to[pane] in shown) for pane, typed in entered.items()}
 
@@ -182,6 +188,24 @@ def _entered(typed: tmux.Typed, shown: bool) -> Fate:  # noqa: FBT001  says what
     if not typed.done:
         return Fate("unknown", f"it was typed, then {typed.reason}")
     return Fate("submitted") if shown else Fate("unknown", "it was typed and entered, and the screen never showed it")
+
+
+def _answered(found: Reach, before: Looks, shown: Collection[str]) -> dict[str, Fate]:
+    """The fates of answers that are not to be entered: one key chooses from a menu, and an Enter would answer the next.
+
+    Where the screen is as it was, with what was typed behind it, the answer is a line, which an Enter ends.
+    """
+    never = Fate("unknown", "its screen did not show it: attach, and answer there")
+    fates = {agent_id: never for agent_id in before if agent_id not in shown}
+    try:
+        now = found.look(shown)
+    except UnknownStateError as error:
+        return fates | dict.fromkeys(shown, Fate("unknown", f"it was typed, then {error.message}"))
+    for agent_id, look in now.items():
+        if not look.screen.startswith(before[agent_id].screen.rstrip()):
+            still = agents.asks(look.screen, found.profile)
+            fates[agent_id] = Fate("submitted", "it asks again" if still else "")
+    return fates
 
 
 def _until_shown(found: Reach, before: Looks) -> set[str]:

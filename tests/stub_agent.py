@@ -5,7 +5,8 @@
 It asks for bracketed paste and writes each text that was submitted to it into RECEIVED, one JSON string a line.
 ``--deaf`` swallows an Enter that comes sooner than that after a paste, ``--slow`` shows its prompt only after a while,
 ``--ignore`` ignores HUP and TERM, ``--apart`` starts a process in a session of its own, ``--ask`` begins with a
-question for permission. The text ``/exit N`` ends it with that code, ``/ask`` makes it ask.
+question for permission. The text ``/exit N`` ends it with that code, ``/ask`` makes it ask. While it asks it reads no
+pastes; a digit chooses at once, an Enter the first choice. What was chosen is written into ``chosen``.
 """
 
 import argparse
@@ -53,20 +54,29 @@ class Agent:
                 return True
         found = self.pending.find(b"\x1b", 1)
         piece, self.pending = (self.pending, b"") if found < 0 else (self.pending[:found], self.pending[found:])
-        if self.pasting:
+        if self.pasting and not self.asking:
             self.text += piece
+        elif self.pasting:
+            pass
         else:
             self.type(piece)
         return bool(self.pending)
 
     def type(self, piece: bytes) -> None:
         for byte in piece:
-            if byte != 13:
+            if self.asking and byte in b"123":
+                self.choose(chr(byte))
+            elif byte != 13:
                 self.text += bytes([byte])
             elif self.asking:
-                self.asking, self.text = False, b""
+                self.choose("1")
             elif time.monotonic() - self.pasted >= self.deaf:
                 self.submit()
+
+    def choose(self, choice: str) -> None:
+        self.asking, self.text = False, b""
+        with self.received.with_name("chosen").open("a") as file:
+            file.write(choice)
 
     def submit(self) -> None:
         text, self.text = self.text.decode("utf-8", "surrogateescape"), b""
@@ -78,8 +88,8 @@ class Agent:
 
     def draw(self) -> None:
         shown = self.text[-60:].decode("utf-8", "replace").replace("\n", " ")
-        asked = "\r\nMay I? > 1. Yes\r\n" if self.asking else ""
-        os.write(1, f"\x1b[2J\x1b[H{len(self.text)} bytes{asked}\r\n{PROMPT}{shown}".encode())
+        above = "May I? > 1. Yes" if self.asking else f"{len(self.text)} bytes"
+        os.write(1, f"\x1b[2J\x1b[H{above}\r\n{PROMPT}{shown}".encode())
 
 
 def main() -> None:

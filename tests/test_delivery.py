@@ -216,6 +216,28 @@ def test_a_question_is_answered_only_by_a_message_that_is_meant_to(mas: Mas, wai
     assert "May I?" in stubs.screen(mas, session_id, "11")
 
 
+def test_an_answer_is_keys_and_entered_only_where_it_is_a_line(mas: Mas, wait_until: Wait) -> None:
+    """A menu reads no pastes, an Enter behind one would say yes; behind a key it would answer the next question."""
+    session_id = stubs.start(mas, "--ask")
+    wait_until(lambda: all("May I?" in stubs.screen(mas, session_id, one) for one in ("10", "11")))
+    assert send(mas, session_id, "10", "2", answer=True) == {"10": Fate("submitted")}
+    assert send(mas, session_id, "11", "no", answer=True) == {"11": Fate("submitted")}
+    send(mas, session_id, "all", "next")
+    units = mas.root.session(session_id).unit
+    for agent_id, chosen in (("10", "2"), ("11", "1")):
+        wait_until(lambda agent_id=agent_id: stubs.received(mas, session_id, agent_id) == ["next"])
+        assert (units / agent_id / "chosen").read_text() == chosen
+
+
+def test_an_answer_that_nothing_shows_is_not_entered(mas: Mas, wait_until: Wait) -> None:
+    program = "sh -c 'stty -echo -icanon; echo May I?; exec cat >got'"
+    session_id = stubs.start(mas, program=program, ids=("10",))
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    assert send(mas, session_id, "10", "2", answer=True)["10"].outcome == "unknown"
+    got = mas.root.session(session_id).unit / "10" / "got"
+    wait_until(lambda: got.read_text() == "2")
+
+
 def test_an_answer_goes_to_who_asks_and_never_waits(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas)
     stubs.settled(mas, session_id, wait_until)

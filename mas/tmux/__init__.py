@@ -26,7 +26,7 @@ from mas.tmux.sight import (
 if TYPE_CHECKING:
     from mas.tmux.tags import stamp, unstamp
     from mas.tmux.teams import attach_argv, end, launch, respawn, undo
-    from mas.tmux.typing import Typed, mark_ready, paste, press_enter, reads_keys, reads_lines
+    from mas.tmux.typing import Typed, mark_ready, paste, press_enter, press_keys, reads_keys, reads_lines
 
 __all__ = [
     "SOCKET_VARIABLE",
@@ -51,6 +51,7 @@ __all__ = [
     "panes",
     "paste",
     "press_enter",
+    "press_keys",
     "reads_keys",
     "reads_lines",
     "reopen_socket",
@@ -64,7 +65,7 @@ __all__ = [
 _LATER = {
     "tags": ("stamp", "unstamp"),
     "teams": ("attach_argv", "end", "launch", "respawn", "undo"),
-    "typing": ("Typed", "mark_ready", "paste", "press_enter", "reads_keys", "reads_lines"),
+    "typing": ("Typed", "mark_ready", "paste", "press_enter", "press_keys", "reads_keys", "reads_lines"),
 }
 """What is loaded when it is first used: who only looks does not pay for it."""
 

@@ -39,9 +39,14 @@ def paste(server: Server, panes: Mapping[str, str], session_id: str, text: bytes
     return _do(server, panes, session_id, _pasting(text, "-p -r"))
 
 
+def press_keys(server: Server, panes: Mapping[str, str], session_id: str, text: bytes) -> dict[str, Typed]:
+    """Type a text into panes (agents by pane) as keys, for menus, which read no pastes; without an Enter."""
+    return _do(server, panes, session_id, _pasting(text, "-r"))
+
+
 def press_enter(server: Server, panes: Mapping[str, str], session_id: str) -> dict[str, Typed]:
     """Press Enter in panes (agents by pane)."""
-    return _do(server, panes, session_id, _pasting(ENTER, "-r"))
+    return press_keys(server, panes, session_id, ENTER)
 
 
 def mark_ready(server: Server, panes: Mapping[str, str], session_id: str) -> None:
