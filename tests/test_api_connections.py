@@ -11,7 +11,7 @@ from mas.api.config import Limits
 from mas.paths import Root
 
 ID = "aaaaaaaa-0000-4000-8000-000000000001"
-QUICK = Limits(head_time=0.5, body_time=0.5, connections=8)
+QUICK = Limits(head_time=0.25, body_time=0.25)
 POST = REQUEST.replace(b"GET /sessions", b"POST /runs") + b"Content-Type: application/json\r\n"
 
 
@@ -48,7 +48,7 @@ def test_who_does_not_read_loses_the_connection(
     root: Root, tmux_socket: Path, wait_until: Wait, capfd: pytest.CaptureFixture[str], path: str
 ) -> None:
     """The one connection that there may be is free again, and nobody is told of an error."""
-    limits = Limits(write_time=0.5, connections=1)
+    limits = Limits(write_time=0.3, connections=1)
     with serving(root, limits=limits, uds=tmux_socket.with_name("api")) as served:
         fill(served)
         with Raw(served) as raw:
