@@ -36,7 +36,7 @@ def place(root: Root, tmux_socket: Path) -> Iterator[Root]:
 # --- begun and ended ---
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_server_and_leaves_the_sessions(place: Root, wait_until: Wait, number: int) -> None:
     with in_a_process(place) as served:
         served.start(sessionId=ID)

@@ -2,16 +2,17 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Wait
+from roots import FakeTmux
 from serving import Served, serving
 
 from mas.api.config import Limits
@@ -309,23 +310,25 @@ def test_the_root_says_what_there_is(served: Served) -> None:
     assert served.client.head("/").status_code == 200
 
 
-def test_a_tmux_that_does_not_answer_keeps_nobody_else_waiting(served: Served, wait_until: Wait) -> None:
+def test_a_tmux_that_does_not_answer_keeps_nobody_else_waiting(
+    served: Served, fake: FakeTmux, wait_until: Wait
+) -> None:
     served.start(sessionId=ID)
-    pid = int(tmux("display-message", "-p", "#{pid}"))
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        waiting = threading.Thread(target=lambda: stale.append(served.ok("GET", "/sessions")["sessions"][0]))
-        stale: list[dict[str, Any]] = []
-        waiting.start()
+    asked = served.root.path / "asked"
+    fake.instead(f"touch '{asked}'; while [ -e '{asked}' ]; do sleep 0.05; done; exit 1")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(served.ok, "GET", "/sessions")
+        wait_until(asked.exists)
         assert served.ok("GET", "/health")["status"] == "ok"
-        assert stale == []
-        found = served.refused("POST", "/message", json={"target": "00", "message": "x"}, status=503)
-        assert found["code"] == "unknown"
-        waiting.join()
-        assert (stale[0]["status"], stale[0]["stale"]) == ("active", True)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: not served.ok("GET", "/sessions")["sessions"][0]["stale"])
+        assert not waiting.done()
+        asked.unlink()
+        stale = waiting.result()["sessions"][0]
+    assert (stale["status"], stale["stale"]) == ("active", True)
+    fake.instead("exit 1")
+    found = served.refused("POST", "/message", json={"target": "00", "message": "x"}, status=503)
+    assert (found["code"], found["hint"] != "") == ("unknown", True)
+    fake.away()
+    assert served.ok("GET", "/sessions")["sessions"][0]["stale"] is False
 
 
 def test_a_team_that_is_gone_is_noticed(root: Root, tmux_socket: Path, wait_until: Wait) -> None:
