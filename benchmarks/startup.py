@@ -21,6 +21,7 @@ from ratios import Report, Way, arguments, environment, interleaved
 
 from mas.app import Mas
 from mas.paths import Root
+from mas.planning import StartOptions
 
 FEW = 10
 MAS = Path(sys.executable).with_name("mas")
@@ -79,10 +80,14 @@ class Bench:
 
     def __init__(self, place: Path, sessions: int) -> None:
         self.place = place
-        self.few = stopped_teams(place / "few", FEW, ["10", "11"])
+        self.few = Root(place / "few")
+        self.few.path.mkdir()
         self.many = stopped_teams(place / "many", sessions, ["10", "11"])
         self.environ = environment(MAS_TMUX_SOCKET=f"{place}/tmux", MAS_ROOT=str(self.few.path))
-        self.manager = Mas(self.few, self.environ, place).manager
+        mas = Mas(self.few, self.environ, place)
+        for _ in range(FEW):  # with whole workspaces, or the doctor would find something
+            mas.start(mas.plan(StartOptions(template="pair", command="cat -", team=False)))
+        self.manager = mas.manager
         self.stock: dict[str, list[str]] = {}
 
     def prepare(self, lines: Sequence[str], rounds: int) -> None:
