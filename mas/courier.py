@@ -109,10 +109,10 @@ class _Round:
     """One courier at work."""
 
     def __init__(self, mas: "Mas", session_id: str, box: Mailbox, pace: tuple[float, float], tell: Tell) -> None:
+        self._mas, self._session_id = mas, session_id
         self._box, self._pace, self._tell = box, pace, tell
         self._changed = time.monotonic()
-        self._found = reach(mas, session_id)
-        self._patience = Patience(self._found)
+        self._find()
         self._size, self._ids = -1, tuple[str, ...]()
 
     def run(self, deadline: float) -> bool:
@@ -138,9 +138,17 @@ class _Round:
             self._size, self._ids = size, _waiting(self._box.open())
         return self._ids
 
+    def _find(self) -> None:
+        """Where the team's panes are."""
+        self._found = reach(self._mas, self._session_id)
+        self._patience = Patience(self._found)
+
     def _look(self) -> bool:
         """Deliver to each agent that reads; whether any is there at all."""
         seen = self._found.look(self._ids)
+        if not any(look.there for look in seen.values()):  # the team may have come back, in other panes
+            self._find()
+            seen = self._found.look(self._ids)
         for agent_id in self._patience.readers(seen):
             if not agents.asks(seen[agent_id].screen, self._found.profile):
                 self._deliver_oldest(agent_id)

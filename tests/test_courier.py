@@ -215,6 +215,22 @@ def test_it_goes_on_as_long_as_somebody_is_there(mas: Mas, wait_until: Wait) -> 
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["at last"])
 
 
+def test_a_team_that_came_back_meanwhile_is_delivered_to(mas: Mas, tmux_socket: Path, wait_until: Wait) -> None:
+    teams.start_server(tmux_socket)  # lives on, so that the team comes back in other panes
+    session_id = stubs.start(mas, "--ask", ids=("10",))
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    queue(mas, session_id, "10", "at last")
+    working = threading.Thread(target=lambda: courier.deliver_waiting(mas, session_id, timeout=30, pace=(0, 1)))
+    working.start()
+    wait_until(lambda: files.is_locked(Mailbox(mas.root, session_id).lock_of_courier))
+    mas.stop(session_id, grace=0)
+    mas.resume(session_id)  # nobody is called, for somebody is at it
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    assert mas.send(session_id, Address("10", "1"), SendOptions(answer=True)).fates["10"].outcome == "submitted"
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["at last"])
+    working.join(30)
+
+
 def test_one_at_a_time_delivers(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas)
     stubs.settled(mas, session_id, wait_until)
