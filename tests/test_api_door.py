@@ -13,11 +13,14 @@ from serving import REQUEST, TOKEN, Raw, Served, access_log, client_of, serving
 from mas.paths import Root
 
 
-@pytest.fixture
-def served(root: Root, tmux_socket: Path) -> Iterator[Served]:
-    del tmux_socket
-    with serving(root, origins=("https://team.example",)) as found:
-        yield found
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for all: none of these requests gets behind the door and changes anything. No tmux server runs."""
+    place = tmp_path_factory.mktemp("door")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAS_TMUX_SOCKET", str(place / "tmux"))
+        with serving(Root(place / "a root"), origins=("https://team.example",)) as found:
+            yield found
 
 
 HOSTS = [
@@ -205,13 +208,14 @@ def test_a_refused_client_lives_to_read_why(served: Served) -> None:
 
 
 def test_the_access_log_has_a_line_for_each_request(served: Served, wait_until: Wait) -> None:
+    log = access_log(served.root)
+    before = len(log.read_text("ascii"))
     served.client.get(f"/sessions/a%0Ab%1b[31m?token={TOKEN}", headers={"User-Agent": "x\x7fy"})
     served.client.post("/message", json={"target": "00", "message": "a secret"})
     with Raw(served) as raw:
         raw.ask(b"nonsense\r\n\r\n")
-    log = access_log(served.root)
-    wait_until(lambda: len(log.read_text().splitlines()) == 3)
-    text = log.read_text("ascii")
+    wait_until(lambda: len(log.read_text()[before:].splitlines()) == 3)
+    text = log.read_text("ascii")[before:]
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["status"] for line in lines] == [404, 404, 400]
     assert lines[0]["path"] == "/sessions/a\nb\x1b[31m"
