@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -229,15 +230,6 @@ def test_an_answer_is_keys_and_entered_only_where_it_is_a_line(mas: Mas, wait_un
         assert (units / agent_id / "chosen").read_text() == chosen
 
 
-def test_an_answer_that_nothing_shows_is_not_entered(mas: Mas, wait_until: Wait) -> None:
-    program = "sh -c 'stty -echo -icanon; echo May I?; exec cat >got'"
-    session_id = stubs.start(mas, program=program, ids=("10",))
-    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
-    assert send(mas, session_id, "10", "2", answer=True)["10"].outcome == "unknown"
-    got = mas.root.session(session_id).unit / "10" / "got"
-    wait_until(lambda: got.read_text() == "2")
-
-
 def test_an_answer_goes_to_who_asks_and_never_waits(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas)
     stubs.settled(mas, session_id, wait_until)
@@ -254,10 +246,18 @@ def test_a_line_that_the_terminal_would_cut_is_refused(mas: Mas) -> None:
     assert send(mas, session_id, "10", "x" * 4095) == {"10": Fate("submitted")}
 
 
-def test_a_program_that_shows_nothing_is_unknown(mas: Mas) -> None:
-    session_id = stubs.start(mas, program="sh -c 'stty -echo; echo ready; exec cat >got'", profile="ready = 'ready'")
-    fate = send(mas, session_id, "10", "hello")["10"]
-    assert fate == Fate("unknown", "it was typed and entered, and the screen never showed it")
+def test_what_a_program_never_shows_is_unknown_and_an_answer_not_entered(mas: Mas, wait_until: Wait) -> None:
+    program = "sh -c 'stty -echo -icanon -icrnl; echo ready; [ $MAS_AGENT_ID = 11 ] && echo May I?; exec cat >got'"
+    session_id = stubs.start(mas, program=program, profile="ready = 'ready'")
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "11"))
+    with ThreadPoolExecutor() as pool:
+        text = pool.submit(send, mas, session_id, "10", "hello")
+        answer = pool.submit(send, mas, session_id, "11", "2", answer=True)
+    fate = Fate("unknown", "it was typed and entered, and the screen never showed it")
+    assert text.result() == {"10": fate}
+    assert answer.result() == {"11": Fate("unknown", "its screen did not show it: attach, and answer there")}
+    units = mas.root.session(session_id).unit
+    assert [(units / one / "got").read_bytes() for one in ("10", "11")] == [b"hello\r", b"2"]
 
 
 def test_a_pane_that_takes_no_input_refuses(mas: Mas) -> None:

@@ -220,7 +220,6 @@ def test_a_team_that_lacks_who_is_meant(sh: Bash, root: Root, tmux_socket: Path)
         ("design x true", [*lacks, "[SUCCESS] Message sent to 2/4 agents"], ["10", "11"]),
         ("11 x true 33", ["[SUCCESS] Message sent to 1/1 agents"], ["11"]),
         ("12 x true", [lacks[0], "[ERROR] Message sent to 0/1 agents"], []),
-        ("all x true", ["[SUCCESS] Message sent to 2/2 agents"], ["10", "11"]),
     ):
         pair.before = len(mas_of(root).messages(ID))
         assert plain(pair(f"route_message {words}")) == (0, said)
