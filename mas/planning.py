@@ -201,8 +201,9 @@ def taken(session_id: str) -> ExistsError:
 
 def check_label(mas: "Mas", label: str, session_id: str = "") -> None:
     """Raise RefusedError for what is no label of a session, ExistsError for one that another has."""
-    others = (row for row in mas.rows() if row["sessionId"] != session_id)
-    if fields.FIELDS["label"](label, "label") and any(row.get("label") == label for row in others):
+    if not fields.FIELDS["label"](label, "label"):
+        return
+    if any(row.get("label") == label for row in mas.rows() if row["sessionId"] != session_id):
         msg = f"the label {label!r} is taken"
         raise ExistsError(msg, hint=f"`mas resume {label!r}` brings that session back; or choose another label")
 

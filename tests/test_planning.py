@@ -14,6 +14,7 @@ import roots
 from mas import launch, naming, planning
 from mas.app import Mas
 from mas.errors import CapacityError, ExistsError, MasError, MissingProgramError, NotFoundError, RefusedError
+from mas.index import Index
 from mas.paths import Root
 from mas.planning import StartOptions
 
@@ -88,6 +89,16 @@ def test_a_label_is_given_once(mas: Mas, tmux_socket: Path) -> None:
     with pytest.raises(ExistsError, match="the label 'mine' is taken"):
         roots.start(mas, label="mine")
     assert list(roots.violations(mas, tmux_socket)) == []
+
+
+def test_without_a_label_the_rows_of_others_are_not_read(mas: Mas) -> None:
+    """There may be thousands. This one cannot be read at all."""
+    mas.root.session("10000000-0000-4000-8000-000000000000").directory.mkdir(parents=True)
+    unreadable = (b'{"sessionId":"10000000-0000-4000-8000-000000000000",',)
+    mas.root.index.write_bytes(Index(unreadable).encode("2026-01-02T03:04:05Z"))
+    with pytest.raises(ValueError, match="Expecting property name"):
+        planning.check_label(mas, "mine")
+    planning.check_label(mas, "")
 
 
 def test_two_plans_for_one_label_have_one_winner(mas: Mas, tmux_socket: Path) -> None:
