@@ -186,7 +186,7 @@ def test_a_long_body_is_looked_through_while_others_are_served() -> None:
         serving = asyncio.create_task(Door(unreachable, rules_of(ServeConfig()))(scope, receive, send))
         while not serving.done():
             turns += 1
-            await asyncio.sleep(0)
+            await asyncio.wait({serving}, timeout=0)
         await serving
 
     asyncio.run(serve())
