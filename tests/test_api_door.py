@@ -207,15 +207,16 @@ def test_a_refused_client_lives_to_read_why(served: Served) -> None:
         assert (answer.status_code, answer.headers["connection"]) == (401, "close")
 
 
-def test_the_access_log_has_a_line_for_each_request(served: Served, wait_until: Wait) -> None:
-    log = access_log(served.root)
-    before = len(log.read_text("ascii"))
-    served.client.get(f"/sessions/a%0Ab%1b[31m?token={TOKEN}", headers={"User-Agent": "x\x7fy"})
-    served.client.post("/message", json={"target": "00", "message": "a secret"})
-    with Raw(served) as raw:
-        raw.ask(b"nonsense\r\n\r\n")
-    wait_until(lambda: len(log.read_text()[before:].splitlines()) == 3)
-    text = log.read_text("ascii")[before:]
+def test_the_access_log_has_a_line_for_each_request(root: Root, tmux_socket: Path, wait_until: Wait) -> None:
+    del tmux_socket
+    log = access_log(root)
+    with serving(root) as served:
+        served.client.get(f"/sessions/a%0Ab%1b[31m?token={TOKEN}", headers={"User-Agent": "x\x7fy"})
+        served.client.post("/message", json={"target": "00", "message": "a secret"})
+        with Raw(served) as raw:
+            raw.ask(b"nonsense\r\n\r\n")
+        wait_until(lambda: len(log.read_text().splitlines()) == 3)
+    text = log.read_text("ascii")
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["status"] for line in lines] == [404, 404, 400]
     assert lines[0]["path"] == "/sessions/a\nb\x1b[31m"
