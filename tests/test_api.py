@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from commandline import ok
+from conftest import Wait
 from serving import Served, in_a_process, make_root
 
 from mas.paths import Root
@@ -24,11 +25,11 @@ def served(root: Root, tmux_socket: Path) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("mode", ["isolated", "legacy"])
-def test_a_team_from_the_making_to_the_removal(served: Served, mode: str) -> None:
+def test_a_team_from_the_making_to_the_removal(served: Served, wait_until: Wait, mode: str) -> None:
     made = begin(served, mode)
     path = f"/sessions/{made['sessionId']}"
     check_detail(served.ok("GET", path), made)
-    talk(served, path)
+    talk(served, path, wait_until)
     work(served, path)
     assert served.ok("POST", f"{path}/stop", json={})["wasUp"] is True
     found = served.ok("GET", path)
@@ -39,7 +40,7 @@ def test_a_team_from_the_making_to_the_removal(served: Served, mode: str) -> Non
     assert served.refused("DELETE", path, status=409)["code"] == "refused"
     assert served.ok("DELETE", f"{path}?force=true")["status"] == "deleted"
     assert served.refused("GET", path, status=404)["details"] == {"sessionId": made["sessionId"]}
-    assert served.ok("GET", "/sessions")["total"] == 0
+    wait_until(lambda: served.ok("GET", "/sessions")["total"] == 0)
     assert (served.root.path / "unit" / "33").is_dir()  # the project's own stay
 
 
@@ -71,15 +72,16 @@ def check_detail(found: dict[str, Any], made: dict[str, Any]) -> None:
     assert found["config"] == {"agents": AGENTS}
 
 
-def talk(served: Served, path: str) -> None:
+def talk(served: Served, path: str, wait_until: Wait) -> None:
     sent = served.ok("POST", f"{path}/messages", json={"target": "design", "message": "hello there"})
-    assert sent["status"] == "acknowledged"
-    assert {agent: fate["outcome"] for agent, fate in sent["fates"].items()} == dict.fromkeys(
-        ("10", "11", "12", "13"), "submitted"
-    )
+    assert (sent["status"], sorted(sent["fates"])) == ("acknowledged", ["10", "11", "12", "13"])
     assert served.ok("POST", "/message", json={"target": "33", "message": "and there"})["status"] == "acknowledged"
-    texts = [one["message"] for one in served.ok("GET", f"{path}/messages")["messages"]]
-    assert {"Plan it.", "hello there", "and there"} <= {*texts}
+
+    def outcomes() -> dict[str, set[str]]:
+        told = served.ok("GET", f"{path}/messages")["messages"]
+        return {one["message"]: {fate["outcome"] for fate in one["fates"].values()} for one in told}
+
+    wait_until(lambda: outcomes() == {text: {"submitted"} for text in ("Plan it.", "hello there", "and there")})
 
 
 def work(served: Served, path: str) -> None:
