@@ -180,7 +180,7 @@ def measure_list(report: Report, made: Bench, sessions: int, rounds: int) -> Non
 
 def main() -> None:
     """Measure every command, then the listing."""
-    parser = arguments(__doc__ or "", 7)
+    parser = arguments(__doc__ or "", 5)
     parser.add_argument("--sessions", type=int, default=10_000, help="on record for the listing (default: %(default)s)")
     given = parser.parse_args()
     report = Report()
