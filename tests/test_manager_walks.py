@@ -223,4 +223,4 @@ class Walk(RuleBasedStateMachine):
 
 
 TestWalks = Walk.TestCase
-TestWalks.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestWalks.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
