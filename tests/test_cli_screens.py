@@ -55,7 +55,6 @@ def test_a_list_on_a_wide_terminal_shows_everything(place: Path, tmux_socket: Pa
         row = wide.run("mas list")[1]
     finally:
         wide.close()
-    where = f"mas-{made[:8]} +sessions/{made[:8]}…"
     assert re.fullmatch(rf"checkout +active +initializing +1 +\d+s +isolated +mas-{made[:8]}", row)
 
 

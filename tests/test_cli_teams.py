@@ -177,7 +177,7 @@ def test_a_session_is_shown_to_programs(tmux_socket: Path, repo: Path) -> None:
     assert (told["sessionId"], told["status"], told["lifecycle"]) == (made, "active", "initializing")
     assert told["gitContext"]["branch"] == "main"
     assert told["gitContext"]["repoRoot"] == str(repo)
-    assert told["windows"] == [{"index": 0, "name": "pair", "paneCount": 2}]
+    assert told["windows"] == [{"index": 0, "name": "pair", "paneCount": 2, "active": True}]
     assert [(one["agentId"], one["status"], one["window"], one["pane"]) for one in told["agents"]] == [
         ("10", "running", "pair", 0),
         ("11", "running", "pair", 1),

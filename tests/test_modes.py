@@ -1,6 +1,8 @@
 """Who else may read or write what is ours: on real files, and as users that we are not."""
 
+import grp  # noqa: F401  the interpreter's own files may be closed to who tests as nobody
 import os
+import pwd  # noqa: F401
 import stat
 from pathlib import Path
 

@@ -4,9 +4,9 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import roots
@@ -17,6 +17,9 @@ from mas.errors import CapacityError, ExistsError, MasError, MissingProgramError
 from mas.index import Index
 from mas.paths import Root
 from mas.planning import StartOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GIVEN = "0f0f0f0f-1111-4222-8333-444444444444"
 
