@@ -92,7 +92,7 @@ def deliver_waiting(
     deadline = time.monotonic() + timeout
     while waiting := _waiting(box.open()):  # again after the lock is gone, for who found it held
         try:
-            with files.lock(box.lock_of_courier, timeout=0):
+            with files.lock(box.lock_of_courier, timeout=0, inside=True):
                 if not _Round(mas, session_id, box, pace, tell or (lambda *_: None)).run(deadline):
                     return _waiting(box.open())
         except BusyError:

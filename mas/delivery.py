@@ -102,7 +102,7 @@ def only_sender(box: Mailbox, to: Collection[str]) -> Iterator[None]:
     """Hold the locks of several agents, always in the same order."""
     with ExitStack() as stack:
         for agent_id in sorted(to):
-            stack.enter_context(files.lock(box.lock_of(agent_id), timeout=_SENDING))
+            stack.enter_context(files.lock(box.lock_of(agent_id), timeout=_SENDING, inside=True))
         yield
 
 

@@ -251,14 +251,17 @@ def _not_regular(name: str) -> DamagedError:
 
 
 @contextmanager
-def lock(path: Path, timeout: float = LOCK_TIMEOUT, *, guards: Path | None = None) -> Iterator[None]:
+def lock(
+    path: Path, timeout: float = LOCK_TIMEOUT, *, guards: Path | None = None, inside: bool = False
+) -> Iterator[None]:
     """Hold a lock, re-entrant in a thread. Raises BusyError naming the holder after ``timeout`` seconds.
 
-    Where ``guards``, the thing that is written under it, is not there at the end, the lock's file goes too.
+    Where ``guards``, the thing that is written under it, is not there at the end, the lock's file goes too. One that is
+    ``inside`` of it raises FileNotFoundError where that is gone, and does not make it again.
     """
     import filelock  # noqa: PLC0415  costs start-up time, and readers take no lock
 
-    held = _lock_object(path)
+    held = _lock_object(path, inside=inside)
     try:
         held.acquire(timeout=timeout)
     except filelock.Timeout:
@@ -284,13 +287,13 @@ def is_locked(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with lock(path, 0):
+        with lock(path, 0, inside=True):
             return False
     except MasError as error:
         return isinstance(error, BusyError)
 
 
-def _lock_object(path: Path) -> "UnixFileLock":
+def _lock_object(path: Path, *, inside: bool) -> "UnixFileLock":
     """One object a path as long as somebody holds it, made anew in a forked child: that is what makes it re-entrant."""
     from filelock import UnixFileLock  # noqa: PLC0415  see lock
 
@@ -298,13 +301,19 @@ def _lock_object(path: Path) -> "UnixFileLock":
     with _making:
         held = _locks.get(key)
         if held is None:
-            with explaining(path.parent):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            with directory(path.parent):  # a link would part those who lock by it from all others
-                pass
+            _prepare_place(path.parent, inside=inside)
             held = UnixFileLock(str(path), mode=0o600, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
             _locks[key] = held
         return held
+
+
+def _prepare_place(place: Path, *, inside: bool) -> None:
+    """Make the directory of a lock, or see that it is there; a link would part those who lock by it from all others."""
+    if not inside:
+        with explaining(place):
+            place.mkdir(parents=True, exist_ok=True)
+    with directory(place):
+        pass
 
 
 def _holder(path: Path) -> str:

@@ -76,7 +76,7 @@ class Mailbox:
     def mend(self) -> None:
         """Cut off what a writer did not finish, and take out what cannot be read; all of it is saved first."""
         self._append([])
-        with files.directory(self._paths.directory) as fd, files.lock(self._lock):
+        with files.directory(self._paths.directory) as fd, files.lock(self._lock, inside=True):
             found = [(raw, line) for _, raw, line in _read(fd, 0)]
             if not all(line for _, line in found):
                 files.keep(self._paths.quarantine, LOG, b"".join(raw for raw, _ in found))
@@ -168,7 +168,7 @@ class Mailbox:
             files.replace(fd, OPEN, json.dumps(kept).encode())
 
     def _append(self, entries: Sequence[Entry]) -> None:
-        with files.directory(self._paths.directory) as fd, files.lock(self._lock):
+        with files.directory(self._paths.directory) as fd, files.lock(self._lock, inside=True):
             size, seq, crc = self._end(fd)
             self._cut(fd, size)
             grown = b""

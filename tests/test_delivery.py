@@ -342,3 +342,10 @@ def test_the_talk_rules_hold_where_they_are_asked_for(mas: Mas) -> None:
         send(mas, session_id, "12", "x", sender="10", checked=True)
     assert send(mas, session_id, "11", "x", sender="10", checked=True) == {"11": Fate("submitted")}
     assert send(mas, session_id, "12", "x", sender="10") == {"12": Fate("submitted")}
+
+
+def test_who_comes_too_late_does_not_bring_a_removed_session_back(mas: Mas) -> None:
+    box = Mailbox(mas.root, "0f0f0f0f-0000-4000-8000-000000000000")
+    with pytest.raises(FileNotFoundError), delivery.only_sender(box, ["10"]):
+        pass
+    assert not mas.root.sessions.exists()

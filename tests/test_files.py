@@ -497,3 +497,9 @@ def test_a_waiter_gets_the_lock_of_a_removed_file_anew(tmp_path: Path) -> None:
     thread.join()
     assert order == ["first", "second"]
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_lock_inside_of_what_is_gone_does_not_make_it_again(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), files.lock(tmp_path / "gone" / ".a.lock", inside=True):
+        pass
+    assert list(tmp_path.iterdir()) == []
