@@ -58,6 +58,27 @@ def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path, wait_until: Wai
     waiting.stderr.close()
 
 
+SWALLOWED = """
+import os, signal, sys
+from mas import cli
+from mas.cli import calls
+
+def begin(*_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except SystemExit:
+        raise RuntimeError("what an import makes of it") from None
+
+calls.begin = begin
+sys.exit(cli.main(["list"]))
+"""
+
+
+def test_an_interruption_that_became_another_error_is_told_as_what_it_was() -> None:
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (130, SIGNALS[0][2])
+
+
 def test_a_stop_that_is_ended_says_that_it_can_be_finished(root: Root, tmux_socket: Path, wait_until: Wait) -> None:
     del tmux_socket
     made = start(root.path, command="""sh -c 'trap "" TERM; touch deaf; exec sleep 1000'""")

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None, *, quick: bool = True) -> int:
         _flush_talk()
         os._exit(code)
     words = list(argv)
-    _end_by_exception()
+    asked = _end_by_exception()
     try:
         code = _run(words, quick=quick)
         sys.stdout.flush()
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None, *, quick: bool = True) -> int:
         _drop_output()
         return BROKEN_PIPE
     except BaseException as error:  # noqa: BLE001  whatever it was, a person gets one line
-        return _failed(error, words)
+        return _failed(asked[0] if asked else error, words)
     return code
 
 
@@ -65,18 +65,24 @@ def _run(words: Sequence[str], *, quick: bool) -> int:
     return verbs.run(call, verb, rest)
 
 
-def _end_by_exception() -> None:
-    """Make the signals that end a process unwind it; what was ignored when we began stays ignored."""
+def _end_by_exception() -> list[Interrupted]:
+    """Make the signals that end a process unwind it; what was ignored when we began stays ignored.
+
+    Returns where the interruption is kept: on its way out it may become another error, for example of an import.
+    """
+    asked: list[Interrupted] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
         for one in _ENDINGS:  # an impatient second one must not cut the undoing short
             signal.signal(one, lambda *_: None)
-        raise Interrupted(128 + number)
+        asked.append(Interrupted(128 + number))
+        raise asked[0]
 
     for one in _ENDINGS:
         if signal.getsignal(one) is not signal.SIG_IGN:
             signal.signal(one, end)
+    return asked
 
 
 def _failed(error: BaseException, words: Sequence[str]) -> int:
