@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import forks  # noqa: F401  before what registers handlers of its own
 import pytest
 import roots
 from hypothesis import settings

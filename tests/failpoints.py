@@ -58,6 +58,7 @@ def run(act: Act, at: int, number: signal.Signals = signal.SIGKILL) -> Ending:
         pid = os.fork()
     if pid == 0:
         os.close(reader)
+        signal.alarm(int(_TIMEOUT))
         _be_hit(act, _Points(at, number, _teller(writer)))
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:

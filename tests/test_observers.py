@@ -637,6 +637,7 @@ def in_child(work: Callable[[], bool]) -> bool:
     child = os.fork()
     if child == 0:
         code = 1
+        signal.alarm(60)
         try:
             code = 0 if work() else 1
         finally:
