@@ -380,7 +380,7 @@ def test_the_floor_of_coverage_holds_for_the_whole_suite(
     program(checkout / ".venv" / "bin" / "python", 'printf "%s\\n" "$@"')
     program(checkout / "scripts" / "setup")
     done = run(checkout / "scripts" / "test", *words, path=machine)
-    assert done.stdout.splitlines() == ["-m", "pytest", "-n", "2", *expected]
+    assert done.stdout.splitlines() == ["-m", "pytest", "-n", "3", *expected]
 
 
 @pytest.mark.parametrize(("check", "test", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 5, 1)])
@@ -406,4 +406,4 @@ def test_the_tests_are_found_through_a_link(checkout: Path, machine: Path, tmp_p
     link.symlink_to(checkout / "scripts" / "test")
     for way in (link, checkout / "scripts" / "test"):
         done = run(way, "tests/test_team.py", path=machine)
-        assert (done.stdout, done.stderr) == (f"{checkout}\n-m pytest -n 2 tests/test_team.py\n", "")
+        assert (done.stdout, done.stderr) == (f"{checkout}\n-m pytest -n 3 tests/test_team.py\n", "")

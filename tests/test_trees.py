@@ -190,10 +190,11 @@ def test_a_directory_that_may_not_be_read_is_named(tree: Path) -> None:
 
 def test_running_out_of_descriptors_inside_a_tree_names_the_place(tree: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
+    free = [os.dup(0) for _ in range(3)]  # the lowest ones that are
+    for descriptor in free:
+        os.close(descriptor)
     for spare, place in ((1, "template"), (2, "unit"), (3, "unit/00")):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + spare, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[spare - 1] + 1, hard))
         try:
             with pytest.raises(MasError, match="Too many open files") as caught:
                 survey(tree)
