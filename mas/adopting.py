@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _COPIED = ("unit", "workflows")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Adopted:
     """A team that was taken in. ``agents`` has the ids of those that were recognised, by the ids of their panes.
 

@@ -20,7 +20,7 @@ RESTING = 4
 """Clock ticks that a program may use between two looks and still rest: some draw a clock, or look for news."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signs:
     """Everything that can be seen of an agent.
 
@@ -40,7 +40,7 @@ class Signs:
     worked: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Doing:
     """What an agent does, and how we know."""
 

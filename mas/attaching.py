@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mas.app import Mas
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """A tmux session that is up; ``session_id`` is empty where nobody registered it."""
 

@@ -11,7 +11,7 @@ from mas.values import check_count, check_flag, check_json, wrong
 _WORKTREE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExecutionMode:
     """Where the work happens: in the project itself, or in a git worktree on a new branch called ``worktree``."""
 
@@ -36,7 +36,7 @@ class ExecutionMode:
         raise wrong("execution_mode", value, '"direct" or {"worktree": "name"}')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionOptions:
     """Switches of a session.
 
@@ -55,7 +55,7 @@ class SessionOptions:
             check_flag(getattr(self, item.name), f"options.{item.name}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionConfig:
     """What is to be worked on, how and how often. ``max_iterations`` is at least 1; ``workflow`` is plain JSON."""
 

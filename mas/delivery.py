@@ -42,7 +42,7 @@ _SENDING = 120.0
 _POLL = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SendOptions:
     """How to send. ``checked`` holds the sender to the team's talk rules; ``queue`` lets it wait for who is not there.
 
@@ -114,7 +114,7 @@ def settle_cut_off(box: Mailbox, to: Collection[str]) -> Mapping[str, Message]:
     return waiting
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _View:
     """What a sender knows when it decides to whom it types at once."""
 

@@ -29,7 +29,7 @@ RECENT = 8
 """How many of the newest events are told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentDetail:
     """One agent and its pane. ``status`` is running or stopped, or error where a team that is up lacks its pane."""
 
@@ -63,7 +63,7 @@ class AgentDetail:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
     """A tmux window of a session."""
 
@@ -77,7 +77,7 @@ class Window:
         return {"index": self.index, "name": self.name, "paneCount": self.panes, "active": self.active}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Details:
     """A session. ``document`` is empty where its record cannot be read."""
 
@@ -142,11 +142,11 @@ def gather(mas: "Mas", session_id: str) -> Details:
         return _unreadable(mas, mas.view(session_id), error)
     with_team = bool(runtime_of(stored.document).get("mode"))
     view = mas.view(session_id, asked=False)  # the team is looked for below, once
-    found = Details(replace(view, stale=with_team), stored.document, recent=_recent(mas, session_id))
+    found = Details(view._replace(stale=with_team), stored.document, recent=_recent(mas, session_id))
     if with_team:
         found = _with_flaw(mas, _with_team(mas, found))
     if stored.damage:
-        view = replace(found.view, status="error")
+        view = found.view._replace(status="error")
         return replace(found, view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
     return found
 
@@ -211,7 +211,7 @@ def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane],
         sight = watching.look(mas, session_id, found.document)
         status = runtime.derive(found.document, "up" if sight.team else "down")
         attached = bool(sight.team and sight.team.attached)
-        found = replace(found, view=replace(found.view, status=status.word, stale=False, attached=attached))
+        found = replace(found, view=found.view._replace(status=status.word, stale=False, attached=attached))
         if sight.team is None:
             return found, (), {}
         target = sight.server, sight.team.tmux_id, session_id

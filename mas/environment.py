@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mas.paths import Root, SessionPaths
 
@@ -15,8 +14,7 @@ PROGRAMS = "bin"
 """Directory of a session that holds ``mas`` and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a session is for good; ``socket`` names the tmux server where it is not the user's own."""
 
     session_id: str

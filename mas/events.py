@@ -16,7 +16,7 @@ from mas.lifecycle import RUNNING, SessionStatus, parse_status, plain_word
 from mas.values import check_count, check_flag, check_json, check_text, wrong
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Started:
     """The work begins."""
 
@@ -27,7 +27,7 @@ class Started:
         return {"config": self.config.to_json()} if self.config else {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PhaseChanged:
     """Running work moves from one running status to another."""
 
@@ -44,7 +44,7 @@ class PhaseChanged:
         return {"from": str(self.previous), "to": str(self.to)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IterationStarted:
     """Round ``number`` begins; the first is 1."""
 
@@ -59,7 +59,7 @@ class IterationStarted:
         return {"number": self.number}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IterationCompleted:
     """The open round ended with these changes."""
 
@@ -77,7 +77,7 @@ class IterationCompleted:
         return {"changes": self.changes.to_json(), "success": self.success}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AnalysisCompleted:
     """Somebody looked at the work; ``results`` are theirs."""
 
@@ -94,7 +94,7 @@ class AnalysisCompleted:
         return {"results": dict(self.results)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CommandExecuted:
     """A command ran. ``output`` is kept only where the session's options say verbose."""
 
@@ -114,7 +114,7 @@ class CommandExecuted:
         return {"command": self.command, "success": self.success, **output}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Paused:
     """The work rests. ``by`` is ``mas`` for a pause that ``mas resume`` may take back."""
 
@@ -131,7 +131,7 @@ class Paused:
         return {"reason": self.reason, "by": self.by}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resumed:
     """The work goes on, in status ``to`` or, without it, where it was paused."""
 
@@ -151,7 +151,7 @@ class Resumed:
         return {"to": str(self.to)} if self.to else {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Completed:
     """The work is done. The summary is worked out from the record when the event is applied."""
 
@@ -160,7 +160,7 @@ class Completed:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failed:
     """The work ended without success."""
 
@@ -273,7 +273,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TimestampedEvent:
     """An event with its place in the session's log and the time it was recorded (UTC, ISO 8601 with ``Z``)."""
 

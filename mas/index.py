@@ -7,8 +7,7 @@ in ``mas.projections``; listings read rows and load nothing more than this.
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from mas import files
@@ -47,8 +46,7 @@ def whole_seconds(timestamp: str) -> str:
     return timestamp[:19] + "Z" if timestamp else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """The bytes of an index: the lines of its rows, and whether nobody else changed it."""
 
     lines: tuple[bytes, ...] = ()

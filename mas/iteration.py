@@ -13,7 +13,7 @@ PORTION_BYTES = 32 * 1024
 """Lists of one iteration that are longer than this are written in several records."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CommitInfo:
     """One git commit. ``sha`` is its full hexadecimal name, ``timestamp`` ISO 8601."""
 
@@ -28,7 +28,7 @@ class CommitInfo:
             check_text(getattr(self, name), f"git_commits.{name}", empty=name != "sha")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IterationChanges:
     """What one iteration changed: files relative to the project, lines, commands and commits."""
 

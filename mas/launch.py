@@ -30,7 +30,7 @@ _LAYOUT = re.compile("|".join(LAYOUTS))
 _NONCE = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PanePlan:
     """One agent's pane. ``env`` is added to the session's, ``argv`` is run as it is, by no shell.
 
@@ -47,7 +47,7 @@ class PanePlan:
     anew: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WindowPlan:
     """One unit's window, with its panes from left to right and top to bottom."""
 
@@ -56,7 +56,7 @@ class WindowPlan:
     panes: tuple[PanePlan, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LaunchPlan:
     """A session to be built. ``nonce`` is 8 or more hexadecimal digits, drawn anew for each launch.
 
@@ -84,7 +84,7 @@ class LaunchPlan:
         return marker(self.session_id, self.nonce)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Launched:
     """A team that runs. Its ids mean something only on the server of that socket, pid and start.
 

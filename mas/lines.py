@@ -28,7 +28,7 @@ _CRC_MEMBER = b',"crc":"'
 _SUFFIX = len(_CRC_MEMBER) + 8 + len(b'"}')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One record of a log. ``ts`` is UTC, ISO 8601 with ``Z``."""
 

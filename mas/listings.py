@@ -1,12 +1,11 @@
 """How tmux is asked for rows, so that its answer can be told from whatever is in it. Pure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mas.errors import UnknownStateError
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Rows that tmux prints, each field between two marks that were drawn for this one question.
 
     A working directory, a title or an option may hold anything, also what looks like a row; it cannot hold the mark.

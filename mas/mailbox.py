@@ -28,7 +28,7 @@ NOTED_EVERY = 256 * 1024
 """Bytes by which the log may grow before it is noted anew where its open messages are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Note:
     """Where the log was read to, the crc of the line that ends there, and the open messages: place, agent, fate."""
 

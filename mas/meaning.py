@@ -25,7 +25,7 @@ _PANE = re.compile(r"%[0-9]+", re.ASCII)
 Live = Mapping[str, tmux.SeenSession]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Meant:
     """The session that is meant: one of ours by its id, or else a ``stray``, which nobody has registered."""
 

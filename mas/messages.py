@@ -42,7 +42,7 @@ def sanitize(text: str) -> str:
     return clean
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Address:
     """Who is to get a text, and from whom; ``sender`` is empty where nobody of the team is named."""
 
@@ -96,7 +96,7 @@ def _allowed(team: Team, sender: str) -> str:
     return f"it may write to: {', '.join(team.talk.get(sender, ())) or 'nobody'}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fate:
     """What became of a message to one agent."""
 
@@ -104,7 +104,7 @@ class Fate:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """A message and what became of it, agent by agent. ``file`` names where a long text is kept.
 

@@ -31,7 +31,7 @@ Kind = Literal["record", "workspace"]
 _OLD_FORM = {"session_id": "sessionId", "tmux_name": "sessionName", "created_at": "startedAt"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One session that is taken over, or given back. ``problem`` says why that failed."""
 

@@ -47,7 +47,7 @@ Events = Callable[[str, int], Iterable[TimestampedEvent]]
 """From a session's id and a number to its events above that number, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gap:
     """Events of one session that found no room in a queue: ``count`` of them, numbered from ``first`` to ``last``."""
 
@@ -61,7 +61,7 @@ class Gap:
         return self.first - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure:
     """What an observer raised: how often so far, and the latest error with the event it was called for."""
 

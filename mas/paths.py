@@ -53,7 +53,7 @@ def is_stored_id(name: str) -> bool:
     return _SAFE_NAME.fullmatch(name) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionPaths:
     """The files of one session, whether or not they exist."""
 
@@ -124,7 +124,7 @@ class SessionPaths:
         return self.logs / f"agent-{agent_id}.log"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Root:
     """A directory that holds ``sessions/``. A Maestro root keeps records only: neither index nor ``.session``."""
 

@@ -44,7 +44,7 @@ MIN_FREE_ENTRIES = 64
 """The same for files and directories."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StartOptions:
     """What a person asks for. Empty means the default; ``config`` is the parsed configuration.
 
@@ -65,7 +65,7 @@ class StartOptions:
     log: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StartPlan:
     """What a start will do. ``template`` is None where nothing is copied, ``launch`` where no team is started.
 
@@ -111,7 +111,7 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     return assemble(mas, {**document, "runtime": runtime}, wanted, fill, template)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wanted:
     """A team as it is asked for: what its agents are told, which program they are, and the configuration as given."""
 

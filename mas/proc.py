@@ -8,9 +8,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from mas.errors import DamagedError, MissingProgramError, UnknownStateError, shorten
 
@@ -33,8 +32,7 @@ else:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """How a program ended. ``stdout`` and ``stderr`` are bytes as they came."""
 
     argv: tuple[str, ...]

@@ -25,7 +25,7 @@ _KILL_ALL = 10.0
 """Seconds for killing: some cannot be killed now, and some make new ones faster than they are found."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class Process:
     """One process for as long as it lives; ``start`` is in clock ticks since the machine was started."""
 
@@ -33,7 +33,7 @@ class Process:
     start: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ended:
     """What is still there after ``end``, each of the three with its reason.
 
@@ -47,7 +47,7 @@ class Ended:
     spared: tuple[Process, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Entry:
     process: Process
     name: str

@@ -90,7 +90,7 @@ _BUILT_IN = (
 """The agent programs that are known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """The profile a team gets, and why, in one line."""
 

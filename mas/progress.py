@@ -28,7 +28,7 @@ def fold_progress(document: Document, log: Iterable[TimestampedEvent], now: str)
     )
 
 
-@dataclass(slots=True)
+@dataclass
 class _Tally:
     commands: list[ExecutedCommand] = field(default_factory=list)
     iterations: list[IterationMetrics] = field(default_factory=list)

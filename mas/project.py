@@ -12,7 +12,7 @@ from mas.paths import Root
 _SHARED = ("unit", "workflows")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Made:
     """A project: the names of what was made for it, and of what was there before."""
 

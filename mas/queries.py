@@ -22,7 +22,7 @@ def check_bound(value: str | None, name: str) -> str | None:
     return None if value is None else check_text(value, name, empty=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Filter:
     """What a session must be to be chosen; None asks nothing. Both bounds belong to their range."""
 

@@ -20,7 +20,7 @@ Looks = Mapping[str, tmux.Look]
 """What was seen of agents, by their ids; those without a pane of ours are left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reach:
     """A team and its panes, as they are on record: what is in them is asked when it is needed."""
 
@@ -47,7 +47,7 @@ class Reach:
         return {self.panes[agent_id]: agent_id for agent_id in agent_ids}
 
 
-@dataclass(slots=True)
+@dataclass
 class Patience:
     """Several looks at agents that were just started, to tell from them who reads."""
 

@@ -31,7 +31,7 @@ OF_TEAMS = frozenset({"orphan_team", "half_built", "half_started", "half_stopped
 """Problems that are concluded from what tmux and the processes said."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workspace:
     """What can be seen of the files and directories that a session's team needs beside its record."""
 
@@ -45,7 +45,7 @@ class Workspace:
     """Bytes among the messages that say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """Everything that can be seen of one session id. Readable state only; asking for it changed nothing."""
 
@@ -83,7 +83,7 @@ class Seen:
     """The root keeps records only: neither rows nor ``.session``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One thing that is not as it should be. ``action`` mends it; empty where only a person can."""
 
@@ -284,7 +284,7 @@ def too_many_lost(findings: Iterable[Finding], rows: int) -> int:
     return len(gone) if gone and (not rows or (len(gone) >= MANY and len(gone) * 5 > rows)) else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """What a look at a root found, and what of it was mended."""
 

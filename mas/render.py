@@ -6,9 +6,8 @@ What came from files, messages and agents goes through ``clean`` or ``one_line``
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 COLOURS: Mapping[str, str] = {
     "active": "green",
@@ -81,8 +80,7 @@ def paint(text: str, colour: str | None) -> str:
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if colour and text else text
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table. One with ``least`` may be cut to so many cells where the table is too wide."""
 
     title: str

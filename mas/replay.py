@@ -16,7 +16,7 @@ Entry = tuple[str, Mapping[str, Any]]
 """Type and data of a record that is to be written."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stored:
     """What a storage holds of a session.
 
@@ -45,7 +45,7 @@ class Stored:
     """Something had to be seen to before it could be written, so what was made from it may lag behind."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Replay:
     """Where reading a log came to: ``size`` bytes, whose last line has ``crc``, fold to ``document``.
 

@@ -16,7 +16,7 @@ STOPPED = "stopped"
 """Reason of the pause that ``mas stop`` makes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Status:
     """The word for a session, and whether it is only the last one known because tmux gave no answer."""
 

@@ -48,7 +48,7 @@ _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.A
 _PIECE = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\$`])*)"|\\(.)|([^\s'"\\$`;&|<>()]+)""")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What a project sets; an empty value leaves the choice to the defaults."""
 

@@ -31,7 +31,7 @@ _NO_GRACE = 0.5
 """Seconds that the processes of a team have that is not to be: nobody worked with them yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Started:
     """A session that was made or brought back; its team is up unless none was asked for."""
 

@@ -12,26 +12,26 @@ from mas.iteration import IterationChanges
 from mas.lifecycle import COARSE, Coarse, SessionStatus
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Created:
     """The record exists, no work was begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Running:
     """Work goes on in round ``iteration``, 0 before the first."""
 
     iteration: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Paused:
     """Work rests."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionSummary:
     """What a completed session amounts to. Durations are seconds, pauses left out."""
 
@@ -52,14 +52,14 @@ class SessionSummary:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Completed:
     """Work is done."""
 
     summary: SessionSummary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failed:
     """Work ended without success."""
 
@@ -69,7 +69,7 @@ class Failed:
 SessionState = Created | Running | Paused | Completed | Failed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExecutedCommand:
     """A command that was reported, and when."""
 
@@ -79,7 +79,7 @@ class ExecutedCommand:
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IterationMetrics:
     """One iteration: when it ran and what it changed. ``completed_at`` is empty while it is open."""
 
@@ -91,14 +91,14 @@ class IterationMetrics:
     changes: IterationChanges = field(default_factory=IterationChanges)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionMetrics:
     """The iterations of a session in their order."""
 
     iterations: tuple[IterationMetrics, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionProgress:
     """How far a session is. ``duration`` leaves pauses out; ``files_changed`` are relative to the project.
 
@@ -121,7 +121,7 @@ class SessionProgress:
         return bool(self.timeout) and self.duration > self.timeout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionCheckpoint:
     """A state to go back to. ``state_snapshot`` is the record as it was; a terminal one is not ``resumable``."""
 
@@ -136,7 +136,7 @@ class SessionCheckpoint:
         return int(self.state_snapshot.get("rev", 0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PersistedSession:
     """A whole session as a storage saves and loads it."""
 

@@ -27,7 +27,7 @@ ASKING = 3.0
 """Seconds that agents have between being asked to end and the end of their terminal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stopped:
     """How a stop went: whether anything was up, and whether it was handed over to another process."""
 

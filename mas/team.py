@@ -28,7 +28,7 @@ CONFIG_KEYS = ("agents", "metaManager", "units")
 """What a configuration may say of a team, one of them at least."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Agent:
     """One agent, one pane. ``id`` is two digits and names its directory below ``unit/``."""
 
@@ -44,7 +44,7 @@ class Agent:
         return words | ({"prompt": self.prompt} if self.prompt else {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unit:
     """One tmux window with its agents, in the order of their panes."""
 
@@ -59,7 +59,7 @@ class Unit:
         return {"name": self.name, "layout": self.layout, "aliases": list(self.aliases), "agent": agents}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Team:
     """Units in the order of their windows, named groups of agents, and the talk rules (sender to receivers)."""
 

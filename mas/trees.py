@@ -29,7 +29,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """How much a tree may hold, and what else than files and directories may be in it.
 
@@ -51,7 +51,7 @@ WORKSPACE = Limits(16 * 1024 * MIB, 64 * 1024 * MIB, 1_000_000, 200, own=True)
 """What the working directories of a session may hold when another session takes them over."""
 
 
-@dataclass(slots=True)
+@dataclass
 class FoundFile:
     """A file of a surveyed tree; ``share`` says which of the copying threads takes it."""
 
@@ -62,7 +62,7 @@ class FoundFile:
     share: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class FoundDirectory:
     """A directory of a surveyed tree, with the text of each link in it."""
 
@@ -73,7 +73,7 @@ class FoundDirectory:
     links: list[tuple[str, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tree:
     """A surveyed tree: ``entries`` things of ``bytes`` bytes in all, the top directory not counted."""
 

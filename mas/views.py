@@ -4,8 +4,7 @@ A view is a row of the index, corrected by what tmux says now.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas.errors import RefusedError, UsageError, shorten
 from mas.index import OLD_WORDS, Row
@@ -18,8 +17,7 @@ NEWEST = 50
 """How many sessions a listing shows besides the live ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(NamedTuple):
     """A tmux session as far as a view needs it. ``session_id`` is empty where nobody tagged it."""
 
     name: str
@@ -28,8 +26,7 @@ class Live:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """One session. ``stale`` means tmux gave no answer; ``session_id`` is empty for one that nobody registered."""
 
     session_id: str
@@ -178,8 +175,7 @@ def progress(session: "Session", found: "SessionProgress") -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """The sessions a listing shows, of ``total`` that fit; ``complaint`` says why tmux gave no answer."""
 
     views: tuple[View, ...]

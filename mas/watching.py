@@ -23,7 +23,7 @@ _CLOCK_ERROR = 5.0
 """Seconds by which two ways of telling when a process was started may differ."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sight:
     """What a tmux server says about a session: all that it runs, and the session's team, None where it is down."""
 

@@ -30,7 +30,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _AGENT_ID = re.compile(r"[0-9]{2}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Template:
     """A template that may be copied: its team, and what a copy for that team takes from it."""
 
@@ -45,7 +45,7 @@ class Template:
         return self.tree.bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listed:
     """A template as a listing shows it: with its team, or with the ``problem`` that keeps it from being used."""
 

@@ -13,7 +13,7 @@ from mas import git
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Worktree:
     """A linked worktree. ``original_branch`` was checked out in the repository when it was made, empty for none."""
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from mas import adopting, details, files, projections, teamfile, tmux, views, workspace
@@ -67,7 +66,7 @@ def _recognised(
     with suppress(MasError):
         team = workspace.shared_team(at.mas.root)
         ids, _ = adopting.fit(team, panes)
-        named = [replace(pane, agent_id=ids.get(pane.pane_id, "")) for pane in panes]
+        named = [pane._replace(agent_id=ids.get(pane.pane_id, "")) for pane in panes]
         found = details.agents_of(team, named, facts, at.mas.root.path / "unit")
         yield from (agent for agent in found if agent.pane_id)
 

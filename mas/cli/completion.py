@@ -38,7 +38,7 @@ VALUES: Mapping[str, Sequence[str]] = {
 """The words that may follow an option or a verb."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spot:
     """What may follow a verb: words, options, and whether sessions are named there."""
 

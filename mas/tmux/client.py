@@ -5,8 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mas import proc
 from mas.errors import MissingProgramError, RefusedError, UnknownStateError, shorten
@@ -25,8 +24,7 @@ _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
 _GONE = ("can't find session", "can't find pane", "no current target")
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """Which tmux server: the user's own, one of that name (``-L``), or with a ``/`` the one at that path (``-S``)."""
 
     socket: str = ""

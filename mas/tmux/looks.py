@@ -1,7 +1,7 @@
 """Panes as a sender sees them, just before and after it types: whose they are, who reads there, and what they show."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mas.listings import Listing
 from mas.tmux.client import Server, ask, equals, listing, number, pane_target, unclear
@@ -23,8 +23,7 @@ _FACTS = (
 _PLACE = ("cursor_x", "cursor_y", "history_size")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """One pane at one moment. ``exit_code`` is None while its agent runs.
 
     ``ready`` says that somebody saw the agent read since it was started, ``closed`` that a person switched the input of
@@ -41,7 +40,7 @@ class Look:
     pid: int = 0
     tty: str = ""
     place: tuple[str, ...] = ()
-    screen: str = field(default="", repr=False)
+    screen: str = ""
 
     @property
     def there(self) -> bool:

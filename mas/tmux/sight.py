@@ -1,7 +1,7 @@
 """What is there: the sessions of a server, their panes, what these show, and how much room is left."""
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mas import proc
 from mas.errors import CapacityError, NotFoundError
@@ -23,8 +23,7 @@ _SPARE_DESCRIPTORS = 16
 """What a server needs beside its panes: a socket for each client, and a few more while it starts a pane."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenSession:
+class SeenSession(NamedTuple):
     """A session as tmux tells it. ``session_id`` and ``root`` are empty where it is not one of ours.
 
     ``attached`` is the number of clients, times are seconds since 1970.
@@ -39,8 +38,7 @@ class SeenSession:
     activity: int
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """All sessions of a server. Where none runs, ``running`` is false and all else empty."""
 
     running: bool
@@ -50,8 +48,7 @@ class Seen:
     sessions: tuple[SeenSession, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SeenPane:
+class SeenPane(NamedTuple):
     """A pane as tmux tells it. ``agent_id`` is empty for one that a person opened.
 
     ``exit_code`` is None while the agent runs; after that a shell has taken its place. ``window_active`` is whether its
@@ -68,8 +65,7 @@ class SeenPane:
     window_active: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PaneFacts:
+class PaneFacts(NamedTuple):
     """What a pane shows. What runs in it chose these words: they may hold anything, control characters included.
 
     ``alternate`` is whether it draws a full screen, ``in_mode`` whether somebody scrolls in it.
@@ -82,8 +78,7 @@ class PaneFacts:
     in_mode: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(NamedTuple):
     """How many more panes there is room for; None where the system does not tell."""
 
     terminals: int | None

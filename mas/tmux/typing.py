@@ -21,7 +21,7 @@ _PANE = "PANE"
 _FACTS = ("pane_id", "@mas_session", "@mas_agent", "pane_dead", "@mas_exit", "pane_input_off")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Typed:
     """How typing into one pane went. Neither ``done`` nor ``unknown`` means that nothing was typed, for ``reason``.
 
@@ -54,7 +54,7 @@ def mark_ready(server: Server, panes: Mapping[str, str], session_id: str) -> Non
     _do(server, panes, session_id, _Deed(f"set-option -p -t '{_PANE}' @mas_ready 1"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Deed:
     """What is done in each pane, where all is as it should be; ``first`` and ``last`` are done once."""
 
