@@ -109,8 +109,8 @@ def unregistered(live: Live, agents: int = 0) -> View:
 
 
 def newest_first(views: Iterable[View]) -> list[View]:
-    """Live sessions before the others, each from the newest to the oldest."""
-    return sorted(views, key=lambda view: (view.status == "active", view.created_at, view.session_id), reverse=True)
+    """Live sessions before the others, each from the newest to the oldest; what came later in a second is newer."""
+    return sorted(views, key=lambda view: (view.status == "active", view.created_at))[::-1]
 
 
 def status_word(status: str | None) -> str | None:

@@ -106,3 +106,8 @@ def test_a_listing_says_how_many_there_are() -> None:
     shown = views.listing([views.of_row(ROW, HERE)], 7, "2026-01-07T13:00:00Z")
     assert (shown["total"], shown["count"], shown["timestamp"]) == (7, 1, "2026-01-07T13:00:00Z")
     assert [row["sessionId"] for row in shown["sessions"]] == [ID]
+
+
+def test_of_one_second_what_came_later_is_newer() -> None:
+    found = [View(session_id, "", "stopped", created_at="2026-01-07T13:00:00Z") for session_id in ("b", "a")]
+    assert [view.session_id for view in views.newest_first(found)] == ["a", "b"]
