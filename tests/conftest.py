@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import forks  # noqa: F401  before what registers handlers of its own
+import coverage
 import pytest
 import roots
 from hypothesis import settings
@@ -36,6 +36,7 @@ Wait = Callable[..., None]
 def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Make the user's home, data directories and tmux server fail loudly instead of being touched."""
     umask = os.umask(0o022)
+    _take_coverages_lock_away()
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(FOREIGN_PREFIXES) or name in FOREIGN_NAMES:
@@ -48,6 +49,16 @@ def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("LC_ALL", "C.UTF-8")
         yield
     os.umask(umask)
+
+
+def _take_coverages_lock_away() -> None:
+    """Who forks beside threads that are measured may leave that lock taken for ever, in the child or here.
+
+    It only keeps files from being added while the data are saved, and then the tests are over.
+    """
+    collector = getattr(coverage.Coverage.current(), "_collector", None)
+    if collector is not None:
+        collector.data_lock = None
 
 
 def _wall_off_home(directory: Path, patch: pytest.MonkeyPatch) -> None:
