@@ -45,7 +45,7 @@ def test_an_agent_begins_again_in_the_same_pane(mas: Mas, wait_until: Wait) -> N
     assert inside(mas, session_id, "11") == others
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["begin", "begin"], what="its prompt")
     assert teams.environment(max(inside(mas, session_id, "10")).pid) == environment
-    assert reach(mas, session_id).look(["10"])["10"].ready
+    wait_until(lambda: reach(mas, session_id).look(["10"])["10"].ready)
 
 
 @pytest.mark.parametrize("how", ["it has ended", "its shell runs something", "it was killed"])
