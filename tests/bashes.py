@@ -52,7 +52,7 @@ class Bash:
 
     def __call__(self, script: str, *words: str, cwd: Path | None = None, env: Mapping[str, str] = NOTHING) -> Done:
         """Run a script after sourcing the library; ``words`` are its ``$1`` and on."""
-        text = f"{self.begin}\nsource {LIB}/{self.file}\n{script}"
+        text = f"{self.begin}\nsource '{LIB}/{self.file}'\n{script}"
         around = {**os.environ, "MAS_ROOT": str(self.root), "MAS_BIN": str(PROGRAM), **self.env, **env}
         return run(["bash", "--norc", "-c", text, "bash", *words], env=around, cwd=cwd)
 

@@ -1,5 +1,6 @@
 """Logs, restarts and explanations on the command line."""
 
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,8 +114,8 @@ def test_an_agent_is_started_again(place: Path, world: Mas, wait_until: Wait, te
 
 
 def test_an_agent_does_not_restart_itself(place: Path, world: Mas, wait_until: Wait) -> None:
-    script = f"{' '.join(PROGRAM)} restart-agent $MAS_AGENT_ID; echo code $?; exec cat"
-    session_id = stubs.start(world, program=f"sh -c '{script}'", ids=("10",))
+    script = f"{shlex.join(PROGRAM)} restart-agent $MAS_AGENT_ID; echo code $?; exec cat"
+    session_id = stubs.start(world, program=shlex.join(["sh", "-c", script]), ids=("10",))
     wait_until(lambda: "code 1" in stubs.screen(world, session_id, "10"), timeout=30)
     assert "the one this runs in" in stubs.screen(world, session_id, "10")
     del place

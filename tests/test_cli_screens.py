@@ -1,6 +1,7 @@
 """What a person sees, on a real terminal of 80 columns."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,7 +141,7 @@ def test_inside_tmux_the_terminal_switches(place: Path, tmux_socket: Path, tmp_p
         outer.type(f"mas attach {first[:8]}")
         outer.wait(lambda: tmux(tmux_socket, "list-clients"))
         pane = tmux(tmux_socket, "new-window", "-P", "-F", "#{pane_id}", "-t", f"=mas-{first[:8]}:", "sh")
-        tmux(tmux_socket, "send-keys", "-t", pane, f"{' '.join(PROGRAM)} attach {second[:8]}", "Enter")
+        tmux(tmux_socket, "send-keys", "-t", pane, f"{shlex.join(PROGRAM)} attach {second[:8]}", "Enter")
         outer.wait(lambda: tmux(tmux_socket, "list-clients", "-F", "#{session_name}") == f"mas-{second[:8]}")
     finally:
         outer.close()

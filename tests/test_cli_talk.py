@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -287,10 +288,10 @@ def test_what_an_agent_asks_is_answered_where_that_is_meant(alone: Mas, wait_unt
 
 
 def test_an_agent_sends_as_itself(alone: Mas, wait_until: Wait) -> None:
-    send_it = f"{' '.join(PROGRAM)} send all hello; {' '.join(PROGRAM)} send 10 myself; exec cat >/dev/null"
-    text = f"case $MAS_AGENT_ID in 10) echo up; sleep 1; {send_it};; *) exec {' '.join(stubs.command())};; esac"
+    send_it = f"{shlex.join(PROGRAM)} send all hello; {shlex.join(PROGRAM)} send 10 myself; exec cat >/dev/null"
+    text = f"case $MAS_AGENT_ID in 10) echo up; sleep 1; {send_it};; *) exec {shlex.join(stubs.command())};; esac"
     alone.environ = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    fresh = stubs.start(alone, program=f"sh -c '{text}'", profile="ready = '.'")
+    fresh = stubs.start(alone, program=shlex.join(["sh", "-c", text]), profile="ready = '.'")
     got(alone, fresh, "11", wait_until, "hello")
     wait_until(lambda: len(alone.messages(fresh)) == 2 and [*alone.messages(fresh).values()][1].fates)
     first, second = alone.messages(fresh).values()

@@ -324,7 +324,7 @@ def test_variables_from_env_stop_the_team_and_nothing_else(place: Path, tmux_soc
     script = f'eval "$(mas env {made})" && mas stop && echo still here && mas list --active -q'
     binary = Path(ok("path", "root", root=place).out.strip()).parent / "bin"
     binary.mkdir()
-    (binary / "mas").write_text(f'#!/bin/sh\nexec {" ".join(PROGRAM)} "$@"\n')
+    (binary / "mas").write_text(f'#!/bin/sh\nexec {shlex.join(PROGRAM)} "$@"\n')
     (binary / "mas").chmod(0o755)
     env = {**os.environ, "PATH": f"{binary}:{os.environ['PATH']}", "MAS_ROOT": str(place)}
     done = subprocess.run(["sh", "-ec", script], env=env, capture_output=True, text=True, check=True, timeout=30)

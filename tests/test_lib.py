@@ -101,7 +101,7 @@ SHELLS = [
 @pytest.mark.parametrize("name", QUIET)
 @pytest.mark.parametrize("begin", SHELLS)
 def test_sourcing_adds_functions_and_changes_nothing(name: str, begin: str) -> None:
-    assert changes(f"source {LIB}/{name}", begin=begin) == offered(name)
+    assert changes(f"source '{LIB}/{name}'", begin=begin) == offered(name)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_bad_habit_is_noticed(habit: str) -> None:
 
 @pytest.mark.parametrize("name", QUIET)
 def test_sourcing_twice_is_sourcing_once(name: str) -> None:
-    once = f"source {LIB}/{name}"
+    once = f"source '{LIB}/{name}'"
     twice = f"{once}; print_info() {{ echo mine; }}; [[ $? == 0 ]]; {once}; [[ $(type -t print_info) == function ]]"
     assert changes(twice, begin=STRICT) | {"function print_info"} == offered(name) | {"function print_info"}
     assert run(["bash", "--norc", "-c", f"{once}; print_info() {{ echo mine; }}; {once}; print_info"]).out == "mine\n"
@@ -131,7 +131,7 @@ def test_sourcing_twice_is_sourcing_once(name: str) -> None:
 
 @pytest.mark.parametrize("name", QUIET)
 def test_sourcing_prints_what_it_loaded_only_where_that_is_asked_for(name: str) -> None:
-    source = ["bash", "--norc", "-c", f"set -u; source {LIB}/{name}"]
+    source = ["bash", "--norc", "-c", f"set -u; source '{LIB}/{name}'"]
     assert run(source).answer == (0, "")
     loaded = run(source, env={**os.environ, "DEBUG_MODULES": "1"}).out.splitlines()
     assert loaded[-1] == f"Loaded {module(name)}.sh"
@@ -144,7 +144,7 @@ def test_sourcing_starts_no_process(name: str, begin: str, tmp_path: Path) -> No
     trace = tmp_path / "trace"
     watch = ["strace", "-f", "-o", str(trace), "-e", "trace=process"]
     done = run(
-        [*watch, "bash", "--norc", "-c", f"{begin}\nsource {LIB}/{name}"], env={**os.environ, "MAS_BIN": "/bin/true"}
+        [*watch, "bash", "--norc", "-c", f"{begin}\nsource '{LIB}/{name}'"], env={**os.environ, "MAS_BIN": "/bin/true"}
     )
     assert (done.code, done.err) == (0, "")
     assert re.findall(r"\b(?:execve|clone\d?|v?fork)\b", trace.read_text()) == ["execve"]
@@ -152,7 +152,7 @@ def test_sourcing_starts_no_process(name: str, begin: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", FILES)
 def test_another_shell_is_refused_and_lives_on(name: str) -> None:
-    done = run(["dash", "-c", f". {LIB}/{name} || echo refused $?"])
+    done = run(["dash", "-c", f". '{LIB}/{name}' || echo refused $?"])
     assert (done.code, done.out, done.err) == (0, "refused 1\n", f"mas: lib/{name} is for bash\n")
 
 

@@ -80,7 +80,7 @@ def test_tables(sh: Bash) -> None:
     """They are there also where a function sources the library, and hold what they always held."""
     script = 'printf "%s\\n" "${#AGENT_NAMES[@]}" "${AGENT_NAMES[31]}" "${AGENT_MODELS[20]}" "${UNIT_NAMES[design]}"'
     assert sh(script).answer == (0, "13\nAccounting\nopus\n10 11 12 13\n")
-    inside = replace(sh, begin=f"{sh.begin}\nload() {{ source {Path(__file__).parents[1]}/lib/agent.sh; }}; load")
+    inside = replace(sh, begin=f"{sh.begin}\nload() {{ source '{Path(__file__).parents[1]}/lib/agent.sh'; }}; load")
     assert inside(script).answer == (0, "13\nAccounting\nopus\n10 11 12 13\n")
 
 
@@ -306,7 +306,7 @@ def test_a_pane_finds_its_program(root: Root, tmp_path: Path) -> None:
     bash = Bash(STRICT, root.path, "agent_init.sh", {"MAS_BIN": "", "PATH": os.defpath})
     done = bash('printf "%s\\n" "$(command -v mas)" "$MAS_PROJECT_ROOT"; [[ $- != *i* ]]')
     assert done.answer == (0, f"{Path(__file__).parents[1]}/lib/../scripts/mas\n{root.path}\n")
-    words = ["bash", "--norc", "-i", "-c", f"source {Path(__file__).parents[1]}/lib/mas-agent_init.sh"]
+    words = ["bash", "--norc", "-i", "-c", f"source '{Path(__file__).parents[1]}/lib/mas-agent_init.sh'"]
     env = {**os.environ, "HOME": str(tmp_path), "MAS_ROOT": str(root.path), "MAS_AGENT_ID": "12", "MAS_SESSION_ID": ID}
     said = run(words, env=env).out.splitlines()
     assert len(said) == 3

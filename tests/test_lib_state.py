@@ -256,7 +256,7 @@ def test_reading_starts_no_process(begin: str, name: str, root: Root, tmp_path: 
     index(root, row_of(values))
     (root.path / ".mas_session").write_text("SESSION_NAME=mas-tmux\n")
     trace = tmp_path / "trace"
-    script = f"PATH=/nowhere\n{begin}\nsource {LIB}/session.sh\n{READS[name]}\n:"
+    script = f"PATH=/nowhere\n{begin}\nsource '{LIB}/session.sh'\n{READS[name]}\n:"
     watch = ["strace", "-f", "-o", str(trace), "-e", "trace=process"]
     done = run([*watch, "bash", "--norc", "-c", script, "bash", ID], env={**os.environ, "MAS_ROOT": str(root.path)})
     assert (done.code, done.err) == (0, "")
@@ -274,7 +274,7 @@ def test_a_process_would_be_noticed(tmp_path: Path) -> None:
 
 def root_in_bash(cwd: Path, env: dict[str, str]) -> str:
     around = {name: value for name, value in os.environ.items() if name != "MAS_ROOT"} | env
-    script = f"{STRICT}\nsource {LIB}/state.sh\n__mas_root\nprintf '%s' \"$__mas_reply\""
+    script = f"{STRICT}\nsource '{LIB}/state.sh'\n__mas_root\nprintf '%s' \"$__mas_reply\""
     return run(["bash", "--norc", "-c", script], env=around, cwd=cwd).out
 
 
@@ -349,5 +349,5 @@ def test_a_program_that_is_not_there_is_an_error(sh: Bash, named: str) -> None:
 def test_a_root_that_no_variable_names_is_left_to_mas(tmp_path: Path) -> None:
     mas = program(tmp_path / "mas")
     around = {name: value for name, value in os.environ.items() if name not in VARIABLES} | {"MAS_BIN": str(mas)}
-    done = run(["bash", "--norc", "-c", f"source {LIB}/state.sh; __mas_run list"], env=around)
+    done = run(["bash", "--norc", "-c", f"source '{LIB}/state.sh'; __mas_run list"], env=around)
     assert done.answer == (0, f"{mas}\nlist\n")

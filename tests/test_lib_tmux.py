@@ -289,7 +289,7 @@ def clients(tmp_path: Path, script: str, *programs: str, **env: str) -> list[str
     for name in programs:
         (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
         (tmp_path / name).chmod(0o755)
-    text = f"source {LIB}/tmux.sh\nPATH={tmp_path}\n{script}"
+    text = f"source '{LIB}/tmux.sh'\nPATH={tmp_path}\n{script}"
     return run([str(shutil.which("bash")), "--norc", "-c", text], env={**os.environ, **env}).answer[1].splitlines()
 
 
@@ -319,7 +319,9 @@ def test_attaching_needs_a_session_and_a_window_that_are_there(sh: Bash) -> None
 def test_attaching_shows_the_window(raw: str, tmux_socket: Path, root: Root, wait_until: Wait) -> None:
     tmux(tmux_socket, "new-window", "-t", f"={raw}:", "-n", "design", "cat")
     tmux(tmux_socket, "new-window", "-t", f"={raw}:", "-n", "other", "cat")
-    script = f"export TERM=screen MAS_ROOT='{root.path}'; unset TMUX; source {LIB}/tmux.sh; attach_session {raw} unit1"
+    script = (
+        f"export TERM=screen MAS_ROOT='{root.path}'; unset TMUX; source '{LIB}/tmux.sh'; attach_session {raw} unit1"
+    )
     words = ("-d", "-s", "viewer", "-e", f"MAS_TMUX_SOCKET={tmux_socket}", "bash", "-c", script)
     tmux(tmux_socket, "new-session", *words)
     wait_until(lambda: tmux(tmux_socket, "display-message", "-p", "-t", f"={raw}:", "#{session_attached}") == "1")
