@@ -9,11 +9,23 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mas import copying, files, legacy, naming, notes, planning, settings, starting, teamfile, tmux, trees, workspace
+from mas import (
+    copying,
+    files,
+    legacy,
+    naming,
+    notes,
+    planning,
+    settings,
+    starting,
+    teamfile,
+    tmux,
+    trees,
+    workspace,
+)
 from mas.errors import MasError, NotFoundError, RefusedError, shorten
 from mas.paths import SessionPaths
 from mas.record import Document, runtime_of
@@ -26,8 +38,7 @@ if TYPE_CHECKING:
 _COPIED = ("unit", "workflows")
 
 
-@dataclass(frozen=True)
-class Adopted:
+class Adopted(NamedTuple):
     """A team that was taken in. ``agents`` has the ids of those that were recognised, by the ids of their panes.
 
     ``unknown`` are the windows whose panes could not be told apart: nothing can be sent to the agents in them.

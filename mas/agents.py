@@ -1,8 +1,7 @@
 """What an agent is doing, told from its process, its pane and its screen, with the evidence for it. Pure."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mas.definitions import Profile
 
@@ -20,8 +19,7 @@ RESTING = 4
 """Clock ticks that a program may use between two looks and still rest: some draw a clock, or look for news."""
 
 
-@dataclass(frozen=True)
-class Signs:
+class Signs(NamedTuple):
     """Everything that can be seen of an agent.
 
     ``before`` is its screen a moment earlier, None where nobody looked, ``worked`` the clock ticks of processor time it
@@ -40,8 +38,7 @@ class Signs:
     worked: int = 0
 
 
-@dataclass(frozen=True)
-class Doing:
+class Doing(NamedTuple):
     """What an agent does, and how we know."""
 
     state: State

@@ -4,8 +4,7 @@ Besides our own it may be one that nobody registered (an earlier program's, or m
 """
 
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mas import meaning, proc, tmux, watching
 from mas.errors import NotFoundError, RefusedError, shorten
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from mas.app import Mas
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A tmux session that is up; ``session_id`` is empty where nobody registered it."""
 
     server: tmux.Server

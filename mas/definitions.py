@@ -6,8 +6,7 @@ Where profiles come from, and which one a team gets, is in ``mas.profiles``.
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from mas.errors import RefusedError, shorten
 
@@ -24,8 +23,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _ANYTHING = re.compile(r".*", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """How one kind of agent is run.
 
     ``command`` and ``resume`` (used where an agent is brought back; empty means ``command``) are argument lists with
@@ -38,8 +36,8 @@ class Profile:
     name: str
     command: tuple[str, ...]
     resume: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    models: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
+    models: Mapping[str, str] = {}
     kind: str = "agent"
     ready: str = ""
     waiting: str = ""
@@ -54,12 +52,12 @@ class Profile:
 
     def to_dict(self) -> dict[str, Any]:
         """The profile as plain values, to be kept with a session; ``profiles.from_dict`` reads it back."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values = self._asdict()
         plain = {"command": list(self.command), "resume": list(self.resume), "env": dict(self.env)}
         return values | plain | {"models": dict(self.models)}
 
 
-_KEYS = {one.name for one in fields(Profile)} - {"name", "source"}
+_KEYS = {*Profile._fields} - {"name", "source"}
 
 
 def parse_profile(name: str, values: object, source: str) -> Profile:

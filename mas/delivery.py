@@ -8,8 +8,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mas import agents, apart, files, processes, settings, tmux
 from mas.clock import utc_now
@@ -42,8 +41,7 @@ _SENDING = 120.0
 _POLL = 0.01
 
 
-@dataclass(frozen=True, kw_only=True)
-class SendOptions:
+class SendOptions(NamedTuple):
     """How to send. ``checked`` holds the sender to the team's talk rules; ``queue`` lets it wait for who is not there.
 
     ``verified`` says that the sender is who it says, see ``speaks_for``. ``eof`` says whether EOF follows, None leaves
@@ -87,14 +85,14 @@ def send(mas: "Mas", session_id: str, address: Address, options: SendOptions | N
         _send_eof(mas, session_id, message.target)
     if any(fates[one].outcome == "queued" and look.there for one, look in seen.items()):
         call_courier(mas, session_id)
-    return replace(message, fates={one: fates[one] for one in message.to})
+    return message._replace(fates={one: fates[one] for one in message.to})
 
 
 def _message(found: Reach, address: Address, options: SendOptions) -> Message:
     to = recipients(found.team, address, checked=options.checked)
     text, now = sanitize(address.text), utc_now()
     sent = Message(os.urandom(8).hex(), now, address.sender, address.target, to, text, execute=options.execute)
-    return replace(sent, verified=options.verified and bool(address.sender))
+    return sent._replace(verified=options.verified and bool(address.sender))
 
 
 @contextmanager
@@ -114,8 +112,7 @@ def settle_cut_off(box: Mailbox, to: Collection[str]) -> Mapping[str, Message]:
     return waiting
 
 
-@dataclass(frozen=True)
-class _View:
+class _View(NamedTuple):
     """What a sender knows when it decides to whom it types at once."""
 
     found: Reach

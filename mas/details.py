@@ -8,9 +8,8 @@ import shlex
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas import reconcile, runtime, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, UnknownStateError
@@ -18,7 +17,7 @@ from mas.events import TYPES
 from mas.lines import Line
 from mas.paths import SessionPaths
 from mas.projections import working_directory
-from mas.record import CREATED, Document, lifecycle_of, max_iterations_of, runtime_of
+from mas.record import CREATED, lifecycle_of, max_iterations_of, runtime_of
 from mas.team import Team
 from mas.views import View
 
@@ -29,8 +28,7 @@ RECENT = 8
 """How many of the newest events are told."""
 
 
-@dataclass(frozen=True)
-class AgentDetail:
+class AgentDetail(NamedTuple):
     """One agent and its pane. ``status`` is running or stopped, or error where a team that is up lacks its pane."""
 
     id: str
@@ -63,11 +61,10 @@ class AgentDetail:
         }
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A tmux window of a session."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # nobody looks for a value in a window
     name: str
     panes: int
     active: bool = False
@@ -77,12 +74,11 @@ class Window:
         return {"index": self.index, "name": self.name, "paneCount": self.panes, "active": self.active}
 
 
-@dataclass(frozen=True)
-class Details:
+class Details(NamedTuple):
     """A session. ``document`` is empty where its record cannot be read."""
 
     view: View
-    document: Document = field(default_factory=dict)
+    document: Mapping[str, Any] = {}
     team_name: str = ""
     program: str = ""
     agents: tuple[AgentDetail, ...] = ()
@@ -147,7 +143,7 @@ def gather(mas: "Mas", session_id: str) -> Details:
         found = _with_flaw(mas, _with_team(mas, found))
     if stored.damage:
         view = found.view._replace(status="error")
-        return replace(found, view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
+        return found._replace(view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
     return found
 
 
@@ -178,12 +174,11 @@ def _with_team(mas: "Mas", found: Details) -> Details:
     try:
         team, choice = teamfile.stored_team(mas, session_id)
     except MasError as error:
-        return replace(found, windows=windows_of(panes), problem=error.message, remedy=error.hint or "")
+        return found._replace(windows=windows_of(panes), problem=error.message, remedy=error.hint or "")
     place = SessionPaths(working_directory(found.document, mas.root)).unit
     agents = tuple(agents_of(team, panes, facts, place))
     missing = [agent.id for agent in agents if agent.status == "error"]
-    return replace(
-        found,
+    return found._replace(
         team_name=team.name,
         program=shlex.join(choice.profile.command),
         agents=agents,
@@ -201,7 +196,7 @@ def _with_flaw(mas: "Mas", found: Details) -> Details:
     flaw = next(reconcile.of_workspace(session_id, belongings.look(mas, found.document)), None)
     if flaw is None or found.problem:
         return found
-    return replace(found, problem=flaw.text, remedy=flaw.remedy or f"`mas doctor --fix {session_id[:8]}` mends it")
+    return found._replace(problem=flaw.text, remedy=flaw.remedy or f"`mas doctor --fix {session_id[:8]}` mends it")
 
 
 def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane], Mapping[str, tmux.PaneFacts]]:
@@ -211,7 +206,7 @@ def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane],
         sight = watching.look(mas, session_id, found.document)
         status = runtime.derive(found.document, "up" if sight.team else "down")
         attached = bool(sight.team and sight.team.attached)
-        found = replace(found, view=found.view._replace(status=status.word, stale=False, attached=attached))
+        found = found._replace(view=found.view._replace(status=status.word, stale=False, attached=attached))
         if sight.team is None:
             return found, (), {}
         target = sight.server, sight.team.tmux_id, session_id
@@ -241,8 +236,7 @@ def agents_of(
 
 
 def _in_pane(agent: AgentDetail, pane: tmux.SeenPane, seen: tmux.PaneFacts | None) -> AgentDetail:
-    return replace(
-        agent,
+    return agent._replace(
         status="stopped" if pane.dead or pane.exit_code is not None else "running",
         pane_id=pane.pane_id,
         command=seen.command if seen else "",

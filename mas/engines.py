@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from mas import directories, documents, files, logbook, snapshots
@@ -46,7 +45,7 @@ class DocumentStorage(FileStorage):
 
     def examine(self, session_id: str) -> Stored:
         """The same, where the document is what counts: that a log lags behind it is no edit to take over."""
-        return replace(super().examine(session_id), edited=None, rejected=False, stale=False)
+        return super().examine(session_id)._replace(edited=None, rejected=False, stale=False)
 
     def prepare(self, session_id: str, now: str) -> Stored:
         """See SessionStorage; nothing is mended, only what cannot be written is refused."""

@@ -7,7 +7,6 @@ write nothing; what is without loss a writer sees to by itself, what is not wait
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from mas import checkpoints, directories, files, lines, logbook, originals, removal, replay
@@ -172,7 +171,7 @@ class FileStorage:
                 stored = logbook.append(fd, stored, begin, now)
             if stored.stale:
                 logbook.save_snapshot(fd, stored)
-        return replace(stored, torn=0, rejected=False, stale=False, mended=mended)
+        return stored._replace(torn=0, rejected=False, stale=False, mended=mended)
 
     def _keep(self, session_id: str, name: str, data: bytes) -> None:
         files.keep(self.root.session(session_id).quarantine, name, data)

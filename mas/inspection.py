@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,24 +125,23 @@ class Inspection:
             return self._with_team(base)
         paths = SessionPaths(directory)
         if directory.is_symlink():
-            return replace(base, place="foreign")
+            return base._replace(place="foreign")
         if not os.path.lexists(paths.log) and migration.takes_over(self.mas, base.session_id):
-            return replace(base, place="earlier")
+            return base._replace(place="earlier")
         if not any(map(os.path.lexists, (paths.log, paths.snapshot))):
-            return replace(base, place="foreign")
+            return base._replace(place="foreign")
         left = tuple(path.name for place in paths.written for path in left_over(place))
         wrong = tuple(os.path.relpath(path, directory) for path, _ in modes.of_session(paths))
-        base = replace(base, place="directory", temporaries=left, wrong_modes=wrong)
+        base = base._replace(place="directory", temporaries=left, wrong_modes=wrong)
         try:
             return self._with_team(self._with_record(base, paths))
         except (DamagedError, FileNotFoundError) as error:
-            return self._with_team(replace(base, unreadable=getattr(error, "message", "it vanished")))
+            return self._with_team(base._replace(unreadable=getattr(error, "message", "it vanished")))
 
     def _with_record(self, base: Seen, paths: SessionPaths) -> Seen:
         stored = self.mas.storage.examine(base.session_id)
         checkpoints = self.mas.storage.checkpoint_files(base.session_id)
-        return replace(
-            base,
+        return base._replace(
             document=stored.document,
             damage=stored.damage,
             torn=stored.torn,
@@ -185,8 +183,7 @@ class Inspection:
         if runtime == "down" and base.document and runtime_of(base.document).get("observed") == "up":
             runtime = self.mas.observe(base.document)  # its server may only have lost its socket
         panes = self._panes(base, team) if team else frozenset()
-        return replace(
-            base,
+        return base._replace(
             runtime=runtime if panes is not None else "unknown",
             panes=panes or frozenset(),
             survivors=self._survivors().get(base.session_id, 0) if runtime == "down" else 0,

@@ -8,8 +8,8 @@ not), and a script that was cut in transit does not parse, so it runs nothing. P
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mas.errors import RefusedError, UnknownStateError, shorten
 from mas.layouts import LAYOUTS
@@ -30,8 +30,7 @@ _LAYOUT = re.compile("|".join(LAYOUTS))
 _NONCE = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class PanePlan:
+class PanePlan(NamedTuple):
     """One agent's pane. ``env`` is added to the session's, ``argv`` is run as it is, by no shell.
 
     ``anew`` is run in its place where that fails at once: who was to go on with a conversation has none.
@@ -47,8 +46,7 @@ class PanePlan:
     anew: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class WindowPlan:
+class WindowPlan(NamedTuple):
     """One unit's window, with its panes from left to right and top to bottom."""
 
     name: str
@@ -56,8 +54,7 @@ class WindowPlan:
     panes: tuple[PanePlan, ...]
 
 
-@dataclass(frozen=True)
-class LaunchPlan:
+class LaunchPlan(NamedTuple):
     """A session to be built. ``nonce`` is 8 or more hexadecimal digits, drawn anew for each launch.
 
     ``env`` is what every pane of the session gets, also those that a person opens in it later. The size holds until
@@ -84,8 +81,7 @@ class LaunchPlan:
         return marker(self.session_id, self.nonce)
 
 
-@dataclass(frozen=True)
-class Launched:
+class Launched(NamedTuple):
     """A team that runs. Its ids mean something only on the server of that socket, pid and start.
 
     ``server_started`` is in seconds since 1970, ``panes`` is the id of the pane by the id of its agent.

@@ -7,7 +7,6 @@ called in tmux says which record is its: the next start takes the same one up ag
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +55,7 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     tmux.capacity(seen).require(len(wanted.team.ids))
     made = planning.assemble(mas, document, wanted, _fill)
     _check_places(mas, made)
-    return replace(made, renews=bool(document.get("rev")))
+    return made._replace(renews=bool(document.get("rev")))
 
 
 def _record(mas: "Mas", options: StartOptions, name: str, seen: tmux.Seen) -> Document:

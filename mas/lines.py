@@ -8,8 +8,7 @@ that were appended together hold ``"more":true`` before their crc, all but the l
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from mas.errors import RefusedError
@@ -28,8 +27,7 @@ _CRC_MEMBER = b',"crc":"'
 _SUFFIX = len(_CRC_MEMBER) + 8 + len(b'"}')
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One record of a log. ``ts`` is UTC, ISO 8601 with ``Z``."""
 
     seq: int

@@ -5,7 +5,6 @@ The log is the truth, the snapshot says how far it was taken into account. Reade
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from mas import files, foreign, lines, replay, snapshots
 from mas.errors import DamagedError, MasError
@@ -31,7 +30,7 @@ def examine(fd: int, session_id: str) -> Stored:
     if stored.damage or not stored.logged:
         return stored
     done = replay.replay(_lines_from(fd, 0))
-    return replace(stored, damage=f"{LOG}: {done.bad}") if done.size < stored.size else stored
+    return stored._replace(damage=f"{LOG}: {done.bad}") if done.size < stored.size else stored
 
 
 def _read(fd: int, session_id: str) -> Stored:
@@ -98,12 +97,12 @@ def _caught_up(fd: int, snapshot: snapshots.Snapshot | None, size: int, session_
 def _with_edit(base: Stored, edited: Document) -> Stored:
     data = foreign.imported(base.document, edited)
     if data is None:
-        return replace(base, rejected=True)
+        return base._replace(rejected=True)
     if not data["set"] and not data["unset"]:
         return base
     rev = base.document["rev"]
     document = fold(base.document, IMPORTED, data, rev, base.document.get("updated_at", ""))
-    return replace(base, document=document, edited=data)
+    return base._replace(document=document, edited=data)
 
 
 def _unreadable(session_id: str, why: str) -> DamagedError:
@@ -126,7 +125,7 @@ def append(fd: int, stored: Stored, entries: Sequence[Entry], now: str) -> Store
     with suppress(MasError):
         save_snapshot(fd, grown)
         return grown
-    return replace(grown, stale=True)
+    return grown._replace(stale=True)
 
 
 def save_snapshot(fd: int, stored: Stored) -> None:

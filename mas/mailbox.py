@@ -7,9 +7,9 @@ and what came later, however long the log has grown. Where it does not fit the l
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from mas import directories, files, lines
 from mas.clock import utc_now
@@ -28,8 +28,7 @@ NOTED_EVERY = 256 * 1024
 """Bytes by which the log may grow before it is noted anew where its open messages are."""
 
 
-@dataclass(frozen=True)
-class _Note:
+class _Note(NamedTuple):
     """Where the log was read to, the crc of the line that ends there, and the open messages: place, agent, fate."""
 
     size: int = 0
@@ -61,7 +60,7 @@ class Mailbox:
         entries: list[Entry] = []
         for message in messages:
             if len(message.text.encode()) > INLINE_BYTES:
-                message = replace(message, file=self._save(message))  # noqa: PLW2901  the same, kept elsewhere
+                message = message._replace(file=self._save(message))  # noqa: PLW2901  the same, kept elsewhere
             entries.append((MESSAGE, message.to_data()))
             entries += [(FATE, fate_data(message.id, *one)) for one in message.fates.items()]
         self._append(entries)
@@ -97,7 +96,7 @@ class Mailbox:
             places: dict[str, int] = {}
             found = {key: one for key, one in fold_messages(self._recent(fd, places)).items() if is_open(one)}
             waiting = ((places[key], tuple((a, *_pair(f)) for a, f in one.fates.items())) for key, one in found.items())
-            self._read = replace(self._read, waiting=tuple(waiting))
+            self._read = self._read._replace(waiting=tuple(waiting))
             return found
         return {}
 
@@ -118,7 +117,7 @@ class Mailbox:
             return message
         try:
             with files.directory(self._paths.directory / TEXTS) as fd:
-                return replace(message, text=files.read(fd, message.file).decode())
+                return message._replace(text=files.read(fd, message.file).decode())
         except (FileNotFoundError, UnicodeDecodeError):
             raise DamagedError(f"the text of message {message.id} is gone", hint="send it again") from None
 
@@ -132,7 +131,7 @@ class Mailbox:
         try:
             return self.with_text(message)
         except DamagedError as error:
-            return replace(message, text=f"({error.message})")
+            return message._replace(text=f"({error.message})")
 
     def _recent(self, fd: int, places: dict[str, int]) -> Iterator[Line]:
         """The lines that tell of open messages, and where those stand."""
@@ -142,7 +141,7 @@ class Mailbox:
                 if kept:
                     places[kept.data["id"]] = place
                     yield kept
-                    yield from (replace(kept, type=FATE, data=_fate_of(kept, *fate)) for fate in fates)
+                    yield from (kept._replace(type=FATE, data=_fate_of(kept, *fate)) for fate in fates)
         self._read = note
         for end, raw, line in _read(fd, note.size):
             if line:

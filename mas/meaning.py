@@ -7,8 +7,7 @@ a session that is down; several that fit are an error that lists them.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mas import naming, notes, tmux
 from mas.errors import NotFoundError, UnknownStateError, shorten
@@ -25,8 +24,7 @@ _PANE = re.compile(r"%[0-9]+", re.ASCII)
 Live = Mapping[str, tmux.SeenSession]
 
 
-@dataclass(frozen=True)
-class Meant:
+class Meant(NamedTuple):
     """The session that is meant: one of ours by its id, or else a ``stray``, which nobody has registered."""
 
     session_id: str = ""

@@ -5,8 +5,7 @@ A message and each step of its fate is one line of the session's ``messages.json
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mas.errors import RefusedError, UsageError, shorten
 from mas.lines import Line
@@ -42,8 +41,7 @@ def sanitize(text: str) -> str:
     return clean
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Who is to get a text, and from whom; ``sender`` is empty where nobody of the team is named."""
 
     target: str
@@ -96,16 +94,14 @@ def _allowed(team: Team, sender: str) -> str:
     return f"it may write to: {', '.join(team.talk.get(sender, ())) or 'nobody'}"
 
 
-@dataclass(frozen=True)
-class Fate:
+class Fate(NamedTuple):
     """What became of a message to one agent."""
 
     outcome: Outcome
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """A message and what became of it, agent by agent. ``file`` names where a long text is kept.
 
     ``sender`` is what whoever sent it said, ``verified`` that it came out of that agent's own pane. ``kind`` is
@@ -122,7 +118,7 @@ class Message:
     kind: str = "message"
     verified: bool = False
     file: str = ""
-    fates: Mapping[str, Fate] = field(default_factory=dict)
+    fates: Mapping[str, Fate] = {}
 
     def to_data(self) -> dict[str, Any]:
         """The data of the line that records the message."""
@@ -170,7 +166,7 @@ def fold_messages(log: Iterable[Line]) -> dict[str, Message]:
         elif line.type == FATE and data["id"] in found:
             message = found[data["id"]]
             fate = Fate(data["outcome"], data.get("reason", ""))
-            found[data["id"]] = replace(message, fates={**message.fates, data["agent"]: fate})
+            found[data["id"]] = message._replace(fates={**message.fates, data["agent"]: fate})
     return found
 
 

@@ -10,8 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mas import adopting, files, foreign, notes, originals, snapshots
 from mas.derived import derive_team
@@ -31,8 +30,7 @@ Kind = Literal["record", "workspace"]
 _OLD_FORM = {"session_id": "sessionId", "tmux_name": "sessionName", "created_at": "startedAt"}
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One session that is taken over, or given back. ``problem`` says why that failed."""
 
     session_id: str

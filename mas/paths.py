@@ -6,8 +6,8 @@ Nothing here touches a session's files; it only builds paths from names that wer
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mas.errors import InvalidIdError, NotFoundError, shorten
 
@@ -53,8 +53,7 @@ def is_stored_id(name: str) -> bool:
     return _SAFE_NAME.fullmatch(name) is not None
 
 
-@dataclass(frozen=True)
-class SessionPaths:
+class SessionPaths(NamedTuple):
     """The files of one session, whether or not they exist."""
 
     directory: Path
@@ -124,8 +123,7 @@ class SessionPaths:
         return self.logs / f"agent-{agent_id}.log"
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(NamedTuple):
     """A directory that holds ``sessions/``. A Maestro root keeps records only: neither index nor ``.session``."""
 
     path: Path
@@ -137,7 +135,7 @@ class Root:
         return self.path / "sessions"
 
     @property
-    def index(self) -> Path:
+    def index(self) -> Path:  # type: ignore[override]  # nobody looks for a value in a root
         """``.sessions.index``, a projection with one row a session."""
         return self.sessions / ".sessions.index"
 

@@ -7,9 +7,8 @@ The id, the team and its programs, the tmux name, the room it takes, the label. 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas import (
     definitions,
@@ -44,8 +43,7 @@ MIN_FREE_ENTRIES = 64
 """The same for files and directories."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartOptions:
+class StartOptions(NamedTuple):
     """What a person asks for. Empty means the default; ``config`` is the parsed configuration.
 
     Without ``team`` only the workspace is made; ``mas resume`` brings its team up later. With ``log`` what each agent's
@@ -65,8 +63,7 @@ class StartOptions:
     log: bool = False
 
 
-@dataclass(frozen=True)
-class StartPlan:
+class StartPlan(NamedTuple):
     """What a start will do. ``template`` is None where nothing is copied, ``launch`` where no team is started.
 
     One that ``renews`` takes up a record that is there; every other one makes a new session.
@@ -111,8 +108,7 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     return assemble(mas, {**document, "runtime": runtime}, wanted, fill, template)
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A team as it is asked for: what its agents are told, which program they are, and the configuration as given."""
 
     team: Team
@@ -130,7 +126,7 @@ def ask(mas: "Mas", options: StartOptions, found: Team, agent: str) -> Wanted:
         from mas import messages  # noqa: PLC0415  most teams begin without a prompt
 
         messages.initial_prompts(chosen)  # refuses what could not be sent
-    return Wanted(replace(chosen, log=chosen.log or options.log), choice, config)
+    return Wanted(chosen._replace(log=chosen.log or options.log), choice, config)
 
 
 def assemble(

@@ -10,8 +10,8 @@ import signal
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 GRACE = 5.0
 """Seconds a process has between being asked to end and being killed."""
@@ -25,16 +25,14 @@ _KILL_ALL = 10.0
 """Seconds for killing: some cannot be killed now, and some make new ones faster than they are found."""
 
 
-@dataclass(frozen=True, order=True)
-class Process:
+class Process(NamedTuple):
     """One process for as long as it lives; ``start`` is in clock ticks since the machine was started."""
 
     pid: int
     start: int
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """What is still there after ``end``, each of the three with its reason.
 
     ``survivors`` did not go away even when killed. ``own`` are this process and those it descends from: whoever stops
@@ -47,8 +45,7 @@ class Ended:
     spared: tuple[Process, ...]
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     process: Process
     name: str
     parent: int

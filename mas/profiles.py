@@ -8,9 +8,8 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mas import trees
 from mas.definitions import BUILT_IN, Profile, parse_profile
@@ -90,8 +89,7 @@ _BUILT_IN = (
 """The agent programs that are known."""
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The profile a team gets, and why, in one line."""
 
     profile: Profile
@@ -236,7 +234,7 @@ def _read(path: Path) -> Iterator[Profile]:
     _check_top(document, source)
     for name, values in document.get("profile", {}).items():
         profile = parse_profile(name, values, source)
-        yield replace(profile, command=_located(profile.command, path), resume=_located(profile.resume, path))
+        yield profile._replace(command=_located(profile.command, path), resume=_located(profile.resume, path))
 
 
 def _check_top(document: Mapping[str, Any], source: str) -> None:

@@ -2,8 +2,8 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mas import directories, guides, naming, settings, workspace
 from mas.errors import RefusedError, UsageError, explaining, shorten
@@ -12,8 +12,7 @@ from mas.paths import Root
 _SHARED = ("unit", "workflows")
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """A project: the names of what was made for it, and of what was there before."""
 
     root: Root
@@ -57,7 +56,7 @@ def _named(root: Root, known: settings.Settings, name: str | None) -> settings.S
         return known
     inner = naming.shared_name("", name or root.path.name).removeprefix(naming.PREFIX).strip("-")
     project = name or (root.path.name if root.path.name.isprintable() else inner)
-    return replace(known, project_name=project, session_name=naming.shared_name("", inner))
+    return known._replace(project_name=project, session_name=naming.shared_name("", inner))
 
 
 def _write(path: Path, wanted: settings.Settings) -> bool:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mas import agents, processes, teamfile, tmux
 from mas.definitions import Profile
@@ -20,8 +20,7 @@ Looks = Mapping[str, tmux.Look]
 """What was seen of agents, by their ids; those without a pane of ours are left out."""
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """A team and its panes, as they are on record: what is in them is asked when it is needed."""
 
     session_id: str

@@ -5,8 +5,7 @@ is not ours is named and left alone; what is lossy waits until it is asked for b
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mas.index import Row
 from mas.lifecycle import TERMINAL
@@ -31,8 +30,7 @@ OF_TEAMS = frozenset({"orphan_team", "half_built", "half_started", "half_stopped
 """Problems that are concluded from what tmux and the processes said."""
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(NamedTuple):
     """What can be seen of the files and directories that a session's team needs beside its record."""
 
     missing: tuple[str, ...] = ()
@@ -45,8 +43,7 @@ class Workspace:
     """Bytes among the messages that say nothing."""
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """Everything that can be seen of one session id. Readable state only; asking for it changed nothing."""
 
     session_id: str
@@ -83,8 +80,7 @@ class Seen:
     """The root keeps records only: neither rows nor ``.session``."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that is not as it should be. ``action`` mends it; empty where only a person can."""
 
     session_id: str
@@ -284,12 +280,11 @@ def too_many_lost(findings: Iterable[Finding], rows: int) -> int:
     return len(gone) if gone and (not rows or (len(gone) >= MANY and len(gone) * 5 > rows)) else 0
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What a look at a root found, and what of it was mended."""
 
     findings: tuple[Finding, ...] = ()
-    mended: Mapping[Finding, str] = field(default_factory=dict)
+    mended: Mapping[Finding, str] = {}
     """How each action ended: empty where it worked, else why it did not."""
 
     @property

@@ -4,8 +4,8 @@ A log is read line by line, never as a whole, so memory stays flat whatever its 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from mas import events, lines
 from mas.errors import RefusedError
@@ -16,8 +16,7 @@ Entry = tuple[str, Mapping[str, Any]]
 """Type and data of a record that is to be written."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """What a storage holds of a session.
 
     ``size`` bytes of the log, the last line of which has ``crc``, fold to ``document``. The rest says what a reader
@@ -45,8 +44,7 @@ class Stored:
     """Something had to be seen to before it could be written, so what was made from it may lag behind."""
 
 
-@dataclass(frozen=True)
-class Replay:
+class Replay(NamedTuple):
     """Where reading a log came to: ``size`` bytes, whose last line has ``crc``, fold to ``document``.
 
     ``bad`` is why it stopped before the end, ``lost`` whether whole lines follow, ``newer`` whether the line it stopped

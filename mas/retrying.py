@@ -5,7 +5,6 @@ project's own directories, the child has a copy of those.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -60,7 +59,7 @@ def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> Star
     made = planning.assemble(mas, {**draft, "runtime": runtime}, wanted, partial(_fill, found))
     kept = {"template": config["mas"].get("template", "")}
     document = {**made.document, "runtime": {**runtime_of(made.document), **kept}}
-    return replace(made, document=document, config={**made.config, "mas": {**made.config["mas"], **kept}})
+    return made._replace(document=document, config={**made.config, "mas": {**made.config["mas"], **kept}})
 
 
 def _fill(found: Mapping[str, trees.Tree], staged: SessionPaths) -> None:

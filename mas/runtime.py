@@ -1,7 +1,6 @@
 """The second axis of a session: whether its team is up. One word from what was wanted and what was seen. Pure."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mas.lifecycle import RUNNING, SessionStatus
 from mas.record import Document, lifecycle_of, runtime_of, status_of
@@ -16,8 +15,7 @@ STOPPED = "stopped"
 """Reason of the pause that ``mas stop`` makes."""
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """The word for a session, and whether it is only the last one known because tmux gave no answer."""
 
     word: Word

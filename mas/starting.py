@@ -7,9 +7,8 @@ forward after it. What a start will do is worked out in ``mas.planning``.
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas import events, files, guard, launch, naming, planning, settings, stopping, tmux, watching, workspace
 from mas.errors import MasError, NotFoundError, RefusedError, explaining
@@ -31,8 +30,7 @@ _NO_GRACE = 0.5
 """Seconds that the processes of a team have that is not to be: nobody worked with them yet."""
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """A session that was made or brought back; its team is up unless none was asked for."""
 
     session: Session

@@ -8,9 +8,8 @@ team is ended even where its record cannot be written, for want of room or becau
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mas import events, guard, launch, notes, proc, processes, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
@@ -27,8 +26,7 @@ ASKING = 3.0
 """Seconds that agents have between being asked to end and the end of their terminal."""
 
 
-@dataclass(frozen=True)
-class Stopped:
+class Stopped(NamedTuple):
     """How a stop went: whether anything was up, and whether it was handed over to another process."""
 
     session_id: str

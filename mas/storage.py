@@ -180,7 +180,7 @@ class MemoryStorage:
     def _keep(self, session_id: str, raw: bytes, stored: Stored) -> None:
         """What is kept is text, so that nobody's later change of a document reaches it."""
         self._logs.setdefault(session_id, []).extend(raw.splitlines(keepends=True))
-        self._stored[session_id] = replace(stored, document={}), json.dumps(stored.document)
+        self._stored[session_id] = stored._replace(document={}), json.dumps(stored.document)
 
     def read(self, session_id: str) -> Stored:
         """See SessionStorage."""
@@ -188,7 +188,7 @@ class MemoryStorage:
             stored, text = self._stored[check_stored_id(session_id)]
         except KeyError:
             raise not_found(session_id) from None
-        return replace(stored, document=json.loads(text))
+        return stored._replace(document=json.loads(text))
 
     def prepare(self, session_id: str, now: str) -> Stored:
         """See SessionStorage."""

@@ -6,8 +6,7 @@ what is read from a file is parsed elsewhere and handed in as plain values.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mas.errors import RefusedError, shorten
 from mas.layouts import LAYOUTS
@@ -28,8 +27,7 @@ CONFIG_KEYS = ("agents", "metaManager", "units")
 """What a configuration may say of a team, one of them at least."""
 
 
-@dataclass(frozen=True)
-class Agent:
+class Agent(NamedTuple):
     """One agent, one pane. ``id`` is two digits and names its directory below ``unit/``."""
 
     id: str
@@ -44,8 +42,7 @@ class Agent:
         return words | ({"prompt": self.prompt} if self.prompt else {})
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """One tmux window with its agents, in the order of their panes."""
 
     name: str
@@ -59,15 +56,14 @@ class Unit:
         return {"name": self.name, "layout": self.layout, "aliases": list(self.aliases), "agent": agents}
 
 
-@dataclass(frozen=True)
-class Team:
+class Team(NamedTuple):
     """Units in the order of their windows, named groups of agents, and the talk rules (sender to receivers)."""
 
     name: str
     units: tuple[Unit, ...]
     description: str = ""
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    talk: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = {}
+    talk: Mapping[str, tuple[str, ...]] = {}
     log: bool = False
 
     @property
@@ -159,7 +155,7 @@ def parse_team(data: Mapping[str, Any]) -> Team:
         log=data.get("log") is True,
     )
     _check_unique(team)
-    return replace(team, groups=_parse_table(data, "groups", team), talk=_parse_table(data, "talk", team))
+    return team._replace(groups=_parse_table(data, "groups", team), talk=_parse_table(data, "talk", team))
 
 
 def _parse_unit(data: Mapping[str, Any]) -> Unit:
@@ -179,7 +175,7 @@ def _parse_agent(data: Mapping[str, Any]) -> Agent:
     _only(data, _AGENT_KEYS, "agent")
     agent = Agent(_matching(_AGENT_ID, data.get("id"), "agent.id"), "")
     changes = {key: value for key, value in data.items() if key != "id"}
-    return _change_agent(replace(agent, name=f"Agent {agent.id}"), changes)
+    return _change_agent(agent._replace(name=f"Agent {agent.id}"), changes)
 
 
 def _change_agent(agent: Agent, changes: Mapping[str, Any]) -> Agent:
@@ -217,9 +213,9 @@ def apply_config(team: Team, config: Mapping[str, Any]) -> Team:
         team.agent(agent_id)
         changes[agent_id] = wanted
     units = tuple(
-        replace(unit, agents=tuple(_configure(agent, changes) for agent in unit.agents)) for unit in team.units
+        unit._replace(agents=tuple(_configure(agent, changes) for agent in unit.agents)) for unit in team.units
     )
-    return replace(team, units=units)
+    return team._replace(units=units)
 
 
 def _configure(agent: Agent, changes: Mapping[str, Mapping[str, Any]]) -> Agent:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from errno import ELOOP
 from pathlib import Path
+from typing import NamedTuple
 
 from mas.errors import MasError, NotFoundError, RefusedError, shorten
 
@@ -29,8 +30,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """How much a tree may hold, and what else than files and directories may be in it.
 
     ``own`` marks a tree that one of our sessions made: its links are copied as links, without looking where they lead,
@@ -73,14 +73,13 @@ class FoundDirectory:
     links: list[tuple[str, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """A surveyed tree: ``entries`` things of ``bytes`` bytes in all, the top directory not counted."""
 
     source: Path
     entries: int
     bytes: int
-    top: FoundDirectory = field(repr=False)
+    top: FoundDirectory
 
     def part(self, name: str) -> "Tree | None":
         """The directory of that name at the top, as a tree of its own; None where there is none."""

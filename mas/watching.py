@@ -7,8 +7,7 @@ removed, it is asked to make that again; where it cannot be reached all the same
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas import processes, tmux
 from mas.errors import UnknownStateError
@@ -23,8 +22,7 @@ _CLOCK_ERROR = 5.0
 """Seconds by which two ways of telling when a process was started may differ."""
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """What a tmux server says about a session: all that it runs, and the session's team, None where it is down."""
 
     server: tmux.Server

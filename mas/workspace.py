@@ -8,8 +8,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mas import copying, guides, trees
 from mas.derived import derive_team
@@ -30,8 +30,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _AGENT_ID = re.compile(r"[0-9]{2}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """A template that may be copied: its team, and what a copy for that team takes from it."""
 
     name: str
@@ -45,8 +44,7 @@ class Template:
         return self.tree.bytes
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """A template as a listing shows it: with its team, or with the ``problem`` that keeps it from being used."""
 
     name: str

@@ -6,15 +6,14 @@ What only exists in a worktree is never thrown away unasked. Its branch stays wh
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mas import git
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
 
 
-@dataclass(frozen=True)
-class Worktree:
+class Worktree(NamedTuple):
     """A linked worktree. ``original_branch`` was checked out in the repository when it was made, empty for none."""
 
     path: Path

@@ -16,7 +16,6 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import get_type_hints
@@ -223,7 +222,7 @@ def is_path(kind: object) -> bool:
 
 def test_the_page_of_files_names_each_of_them_and_what_is_in_them() -> None:
     page = (REPOSITORY / "docs" / "formats.md").read_text("utf-8")
-    every_setting = settings.Settings(*["x"] * len(fields(settings.Settings))).to_text()
+    every_setting = settings.Settings(*["x"] * len(settings.Settings._fields)).to_text()
     keys = {*projections.SHELL_KEYS, *re.findall("^[A-Z_]+", every_setting, re.MULTILINE)}
     assert {name for name in files_by_name() | keys if not re.search(rf"(?<![\w.]){re.escape(name)}\b", page)} == set()
 

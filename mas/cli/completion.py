@@ -4,9 +4,8 @@ The words are written into the script when it is made; only the names of session
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -38,8 +37,7 @@ VALUES: Mapping[str, Sequence[str]] = {
 """The words that may follow an option or a verb."""
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(NamedTuple):
     """What may follow a verb: words, options, and whether sessions are named there."""
 
     verb: str

@@ -1,6 +1,5 @@
 """Teams: built by one client, ended by an id that was checked, shown to whoever attaches."""
 
-from dataclasses import replace
 
 from mas import proc
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
@@ -104,7 +103,7 @@ def _settle(server: Server, plan: LaunchPlan, result: proc.Result) -> Launched:
     mended = _run(server, restamp(plan, launched.panes[agent], first), LAUNCH_TIMEOUT)
     if mended.returncode:
         raise _refusal(plan, mended)
-    return replace(launched, panes={**launched.panes, agent: first})
+    return launched._replace(panes={**launched.panes, agent: first})
 
 
 def _refusal(plan: LaunchPlan, result: proc.Result) -> MasError:
