@@ -11,6 +11,7 @@ from mas.errors import DamagedError
 from mas.foreign import OWN_KEYS
 from mas.session import check_document
 from mas.states import SessionCheckpoint
+from mas.values import check_json
 
 _NAME = re.compile(r"([1-9][0-9]{0,14})\.json", re.ASCII)
 _MEMBER = b',"crc":"'
@@ -29,7 +30,7 @@ def seq_of(name: str) -> int | None:
 
 
 def encode(checkpoint: SessionCheckpoint) -> bytes:
-    """The bytes of a checkpoint file."""
+    """The bytes of a checkpoint file; raises RefusedError for one that could not be read again."""
     state = {key: value for key, value in checkpoint.state_snapshot.items() if key not in OWN_KEYS or key == "rev"}
     members = {
         "seq": checkpoint.seq,
@@ -38,7 +39,7 @@ def encode(checkpoint: SessionCheckpoint) -> bytes:
         "resumable": checkpoint.resumable,
         "state_snapshot": state,
     }
-    body = json.dumps(members, separators=(",", ":")).encode("ascii")
+    body = json.dumps(check_json(members, "the checkpoint"), separators=(",", ":")).encode("ascii")
     return b'%b%b%08x"}\n' % (body[:-1], _MEMBER, crc32(body))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mas import directories, documents, files, logbook, snapshots
 from mas.errors import MasError, UsageError, shorten
+from mas.fields import check_record
 from mas.filestore import FileStorage, writable
 from mas.logbook import SNAPSHOT
 from mas.paths import Root, SessionPaths
@@ -55,6 +56,7 @@ class DocumentStorage(FileStorage):
     def append(self, session_id: str, stored: Stored, entries: Sequence[Entry], now: str) -> Stored:
         """See SessionStorage: the document as it is after these records; raises RefusedError for one it cannot hold."""
         document = documents.applied(stored.document, entries, now)
+        check_record(stored.document, document)
         with self._open(session_id) as fd:
             files.replace(fd, SNAPSHOT, _plain(document), durable=True)
             return logbook.read(fd, session_id)

@@ -5,16 +5,21 @@ Reading is lenient, older programs wrote all sorts of things; writing goes throu
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from mas.errors import RefusedError, shorten
-from mas.lifecycle import parse_phase
+from mas.lifecycle import SessionPhase, SessionStatus, parse_phase
 from mas.values import LARGEST, check_flag, check_text, wrong
 
 MAX_REQUEST = 32 * 1024
 """Characters of a feature request; a longer text belongs into a file."""
 
 _COMMIT = re.compile(r"([0-9a-f]{7,64})?", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
 Check = Callable[[object, str], Any]
 
 
@@ -79,6 +84,33 @@ def _label(value: object, name: str) -> str:
     return text
 
 
+def _id(value: object, name: str) -> str:
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
+    raise wrong(name, value, "a UUID in its canonical lower-case form")
+
+
+def _word(words: type[SessionStatus] | type[SessionPhase]) -> Check:
+    def check(value: object, name: str) -> str:
+        if isinstance(value, str) and value in words._value2member_map_:
+            return value
+        raise wrong(name, value, f"one of: {', '.join(words)}")
+
+    return check
+
+
+def moment(value: object, name: str) -> str:
+    """The value where it is a time as records have it: ISO 8601 to the second or finer, with its zone."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            return value
+    raise wrong(name, value, "a time like 2026-01-07T13:02:57Z")
+
+
 _COUNT = _at_least(0)
 _POSITIVE = _at_least(1)
 
@@ -111,6 +143,20 @@ PARTS: dict[str, dict[str, Check]] = {
 
 REQUIRED = {"git_context": ("branch", "commit", "repo_root"), "prd_reference": ("filename", "path")}
 """Fields without which a table is refused; those of the other tables have defaults."""
+
+RECORD: dict[str, Check] = {
+    "session_id": _id,
+    "feature_request": _request,
+    "status": _word(SessionStatus),
+    "created_at": moment,
+    "current_phase": _word(SessionPhase),
+    "updated_at": moment,
+    "completed_at": moment,
+}
+"""The single fields of a record and the check of each as it is stored."""
+
+NEEDED = ("session_id", "feature_request", "status", "created_at", "git_context")
+"""What no record lacks."""
 
 MERGED = frozenset({"statistics", "configuration"})
 """Tables that an update changes field by field; the others it replaces."""
@@ -171,6 +217,55 @@ def _update(document: Mapping[str, Any], name: object, value: object) -> Any:
     checked = check_part(str(name), value, partial=name in MERGED)
     known = document.get(str(name))
     return {**known, **checked} if name in MERGED and isinstance(known, Mapping) else checked
+
+
+def check_record(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Raise RefusedError for the first thing that is new in a record and that the schema does not allow.
+
+    What an older program left and nobody touched may stay. ``before`` is empty for a record that begins.
+    """
+    for name in NEEDED:
+        if name not in after and (name in before or not before):
+            msg = f"the record lacks {name}"
+            raise RefusedError(msg, hint=f"it needs: {', '.join(NEEDED)}")
+    for name in ("session_id", "created_at"):
+        if name in before and before[name] != after[name]:
+            msg = f"{name} cannot be changed: {FIXED[name]}"
+            raise RefusedError(msg)
+    _check_changed(RECORD, before, after, "")
+    for name in PARTS:
+        if name in after and not (name in before and _same(before[name], after[name])):
+            _check_table(name, before.get(name), after[name])
+
+
+def _check_table(name: str, before: object, after: object) -> None:
+    if not isinstance(after, Mapping):
+        raise wrong(name, after, "a table")
+    known = before if isinstance(before, Mapping) else {}
+    for field in REQUIRED.get(name, ()):
+        if field not in after and (field in known or not known):
+            msg = f"{name} lacks {field}"
+            raise RefusedError(msg, hint=f"it needs: {', '.join(REQUIRED[name])}")
+    _check_changed(PARTS[name], known, after, f"{name}.")
+
+
+def _check_changed(
+    checks: Mapping[str, Check], before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
+) -> None:
+    for name, check in checks.items():
+        if name in after and not (name in before and _same(before[name], after[name])):
+            if after[name] is None:
+                raise wrong(prefix + name, None, "a value, or nothing at all")
+            check(after[name], prefix + name)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two values, tables among them, are written alike; 1 and true are not."""
+    if one is other:
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    return type(one) is type(other) and one == other
 
 
 def plain(value: object) -> Any:

@@ -117,7 +117,7 @@ class FileStorage:
 
     def create(self, document: Document, now: str, build: Build | None = None) -> Stored:
         """See SessionStorage. ``build`` fills the directory aside; the rename into place is the commit."""
-        session_id = check_session_id(document["session_id"])
+        session_id = check_session_id(document.get("session_id"))
         raw, stored = replay.extend(None, [(CREATED, document)], now)
         directories.make_directory(self.root.staging)
         with self.lock(session_id):
@@ -210,7 +210,7 @@ class FileStorage:
     def save(self, session: PersistedSession) -> None:
         """See SessionStorage."""
         document = unsaved(session)
-        self.create(document, document["created_at"])
+        self.create(document, document.get("created_at", ""))
         for checkpoint in session.checkpoints:
             self.put_checkpoint(session.id, checkpoint)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mas.errors import MasError
-from mas.fields import MERGED, PARTS, check_part
+from mas.fields import PARTS, RECORD, check_record
 from mas.lifecycle import COARSE, Coarse, SessionStatus, check_reachable
 from mas.record import Document, broken_invariant, lifecycle_of
 from mas.session import check_document
@@ -18,6 +18,8 @@ OWN_KEYS = frozenset({"rev", "log", "schema", "checksum"})
 
 OWN_PARTS = ("lifecycle", "runtime")
 """Keys of ours that say more of a session than the documents do."""
+
+_KNOWN = frozenset({*RECORD, *PARTS})
 
 _DROPPABLE = frozenset({"updated_at", "completed_at", "current_phase", "prd_reference"})
 """Keys whose absence says something; the earlier program drops every key that it does not know."""
@@ -35,13 +37,21 @@ def adopt(document: Document) -> dict[str, Any]:
 
     Raises KeyError, TypeError, ValueError or AttributeError where it describes no session.
     """
-    adopted = {name: value for name, value in document.items() if name not in OWN_KEYS}
+    adopted = {name: _without_nulls(name, value) for name, value in document.items() if name not in OWN_KEYS}
+    adopted = {name: value for name, value in adopted.items() if value is not None or name not in _KNOWN}
     adopted["feature_request"] = document["feature_request"] or ""
     for name in ("session_id", "feature_request", "created_at"):
         check_text(adopted[name], name, empty=name == "feature_request")
     check_json(adopted, "the record")
     check_document(adopted)
     return _completed(adopted, dict(lifecycle_of(document)))
+
+
+def _without_nulls(name: str, value: object) -> Any:
+    """A table of the documents without the fields that say null, which is how we leave them out."""
+    if name not in PARTS or not isinstance(value, Mapping):
+        return value
+    return {field: one for field, one in value.items() if one is not None or field not in PARTS[name]}
 
 
 def _completed(document: dict[str, Any], lifecycle: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +83,7 @@ def imported(base: Document, edited: Document) -> dict[str, Any] | None:
     try:
         adopted = _moved(base, adopt({**edited, **own}))
         data = _difference(base, adopted)
-        _check(base, adopted, data["set"])
+        _check(base, adopted)
     except (MasError, KeyError, TypeError, ValueError, AttributeError):
         return None
     untouchable = (*OWN_PARTS, "rev") if data["set"] or data["unset"] else OWN_PARTS
@@ -101,13 +111,8 @@ def _difference(base: Document, adopted: Document) -> dict[str, Any]:
     return {"set": changed, "unset": missing}
 
 
-def _check(base: Document, adopted: Document, changed: Mapping[str, Any]) -> None:
-    """Raise RefusedError where the edit says what no caller of ours may say."""
-    for name in ("session_id", "created_at"):
-        if name in changed:
-            msg = f"{name} never changes"
-            raise ValueError(msg)
-    for name in PARTS.keys() & changed.keys():
-        check_part(name, changed[name], partial=name in MERGED)
+def _check(base: Document, adopted: Document) -> None:
+    """Raise RefusedError where the edit says what no caller of ours may say. When it was made is ours to say."""
+    check_record(base, {**adopted, "updated_at": base.get("updated_at", adopted["created_at"])})
     if adopted["status"] != base["status"]:
         check_reachable(SessionStatus(base["status"]), SessionStatus(adopted["status"]))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mas import events, lines
 from mas.errors import RefusedError
+from mas.fields import check_record
 from mas.record import CREATED, SALVAGED, WHOLE, Document, broken_invariant, fold
 from mas.session import check_document
 
@@ -144,8 +145,8 @@ def _is_whole(raw: bytes) -> bool:
 def extend(stored: Stored | None, entries: Sequence[Entry], now: str, seq: int = 0) -> tuple[bytes, Stored]:
     """The bytes that a log grows by and what it then folds to; the records count together or not at all.
 
-    They are numbered on, or from ``seq``. Raises RefusedError for a record that is too long, or one that would break a
-    rule between status and data.
+    They are numbered on, or from ``seq``. Raises RefusedError for a record that is too long, one that puts into the
+    document what its schema forbids, or one that would break a rule between status and data.
     """
     document = stored.document if stored and stored.logged else None
     size, crc = (stored.size, stored.crc) if stored else (0, lines.GENESIS)
@@ -160,6 +161,7 @@ def extend(stored: Stored | None, entries: Sequence[Entry], now: str, seq: int =
     if document is None:
         msg = "a log begins with a record"
         raise RefusedError(msg)
+    check_record(stored.document if stored else {}, document)
     if broken := broken_invariant(document):
         raise RefusedError(broken)
     raw = b"".join(grown)

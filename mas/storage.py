@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from mas import checkpoints as forms
 from mas import lines, replay
 from mas.config import SessionConfig
-from mas.errors import BusyError, ExistsError, NotFoundError, shorten
+from mas.errors import BusyError, ExistsError, NotFoundError, RefusedError, shorten
 from mas.paths import SessionPaths, check_session_id, check_stored_id
 from mas.record import CREATED, Document, lifecycle_of
 from mas.replay import Entry, Stored
@@ -110,7 +111,15 @@ def persisted(stored: Stored, log: Iterable[lines.Line], checkpoints: Sequence[S
 
 
 def unsaved(session: PersistedSession) -> Document:
-    """The document that a saved session's log begins with: the record as it stands, numbered anew."""
+    """The document that a saved session's log begins with: the record as it stands, numbered anew.
+
+    Raises RefusedError where its parts are not of one session, or one of its checkpoints could not be kept.
+    """
+    if session.document.get("session_id") != session.id:
+        msg = f"session {shorten(session.id)} has the record of {shorten(session.document.get('session_id'))}"
+        raise RefusedError(msg, hint="save it under its own id")
+    for checkpoint in session.checkpoints:
+        forms.encode(checkpoint)
     return {name: value for name, value in session.document.items() if name != "rev"}
 
 
@@ -128,7 +137,7 @@ class MemoryStorage:
     def save(self, session: PersistedSession) -> None:
         """See SessionStorage."""
         document = unsaved(session)
-        self.create(document, document["created_at"])
+        self.create(document, document.get("created_at", ""))
         for checkpoint in session.checkpoints:
             self.put_checkpoint(session.id, checkpoint)
 
@@ -169,7 +178,7 @@ class MemoryStorage:
     def create(self, document: Document, now: str, build: Build | None = None) -> Stored:
         """See SessionStorage; a storage without directories has nothing to build."""
         del build
-        session_id = check_session_id(document["session_id"])
+        session_id = check_session_id(document.get("session_id"))
         raw, stored = replay.extend(None, [(CREATED, document)], now)
         with self.lock(session_id):
             if session_id in self._stored:
@@ -214,8 +223,8 @@ class MemoryStorage:
     def put_checkpoint(self, session_id: str, checkpoint: SessionCheckpoint) -> None:
         """See SessionStorage."""
         self.read(session_id)
-        snapshot = json.loads(json.dumps(checkpoint.state_snapshot))
-        self._checkpoints.setdefault(session_id, {})[checkpoint.seq] = replace(checkpoint, state_snapshot=snapshot)
+        kept = forms.decode(forms.encode(checkpoint), checkpoint.seq)
+        self._checkpoints.setdefault(session_id, {})[checkpoint.seq] = kept
 
     def checkpoints(self, session_id: str) -> Sequence[SessionCheckpoint]:
         """See SessionStorage."""

@@ -1,23 +1,39 @@
 """What may be written into a record, and that the shipped schema says the same."""
 
+import copy
 import json
+from datetime import datetime
 from typing import Any
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import first
+from records import T0, first
 
 from mas import maestro
 from mas.errors import RefusedError
-from mas.fields import FIELDS, FIXED, MAX_REQUEST, MERGED, PARTS, REQUIRED, check_part, check_updates
-from mas.lifecycle import SessionPhase
+from mas.fields import (
+    FIELDS,
+    FIXED,
+    MAX_REQUEST,
+    MERGED,
+    NEEDED,
+    PARTS,
+    RECORD,
+    REQUIRED,
+    check_part,
+    check_record,
+    check_updates,
+)
+from mas.lifecycle import SessionPhase, SessionStatus
 from mas.session import GitContext, PRDReference, SessionConfiguration, SessionStatistics
 from mas.values import LARGEST
 
 SCHEMA = json.loads(maestro.SCHEMA.read_bytes())
-VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+FORMATS = jsonschema.FormatChecker([])
+FORMATS.checks("date-time", ValueError)(lambda it: not isinstance(it, str) or bool(datetime.fromisoformat(it)))
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA, format_checker=FORMATS)
 FIELDS_OF_PARTS = [(part, field) for part, fields in PARTS.items() for field in fields]
 
 HEX = st.text("0123456789abcdef", max_size=70)
@@ -76,10 +92,60 @@ def test_what_is_accepted_is_stored_as_the_schema_wants_it(value: Any) -> None:
             assert VALIDATOR.is_valid(instance), (part, field, value)
 
 
+MOMENTS = st.sampled_from(
+    ["2026-01-07T13:02:57Z", "2026-01-07T13:02:57.1+09:00", "2026-01-07", "2026-13-07T13:02:57Z", f"{T0}\n", "now"]
+)
+OTHERS = st.sampled_from([None, first()["session_id"], "main", "a" * 40, *SessionStatus])
+PLACES = [(name,) for name in (*RECORD, *PARTS)] + FIELDS_OF_PARTS
+WHOLE = first(
+    current_phase="plan",
+    completed_at=T0,
+    prd_reference={"filename": "a", "path": "b", "version": "1"},
+    git_context={**first()["git_context"], "worktree_name": "w"},
+)
+
+
+def changed(place: tuple[str, ...], *value: Any) -> dict[str, Any]:
+    """A record that has everything, with something else in one place of it, or nothing."""
+    document = copy.deepcopy(WHOLE)
+    table = document if len(place) == 1 else document[place[0]]
+    table.pop(place[-1])
+    return document if not value else (table.update({place[-1]: value[0]}) or document)
+
+
+@given(st.sampled_from(PLACES), ANYTHING | MOMENTS | OTHERS)
+def test_a_record_may_be_written_where_the_schema_allows_it(place: tuple[str, ...], value: Any) -> None:
+    document = changed(place, value)
+    assert accepts(lambda after, _: check_record({}, after), document) == VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+def test_what_a_record_may_lack_is_what_the_schema_says(place: tuple[str, ...]) -> None:
+    document = changed(place)
+    assert accepts(lambda after, _: check_record({}, after), document) == VALIDATOR.is_valid(document)
+
+
+@given(st.sampled_from(PLACES), ANYTHING | MOMENTS | OTHERS)
+def test_what_an_older_program_left_may_stay_and_nothing_like_it_is_added(place: tuple[str, ...], odd: Any) -> None:
+    older = changed(place, odd)
+    check_record(older, copy.deepcopy(older) | {"extra": 1})
+    fixed = place in (("session_id",), ("created_at",)) and older != WHOLE
+    assert accepts(lambda after, _: check_record(older, after), WHOLE) is not fixed
+    if not VALIDATOR.is_valid(older):
+        assert not accepts(lambda after, _: check_record(WHOLE, after), older)
+
+
+def test_true_is_not_one() -> None:
+    before, after = (changed(("statistics", "total_tasks"), value) for value in (1, True))
+    with pytest.raises(RefusedError, match=r"statistics\.total_tasks is True"):
+        check_record(before, after)
+
+
 def test_the_schema_is_one_and_names_every_field() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     properties = SCHEMA["properties"]
-    assert set(SCHEMA["required"]) == {"session_id", "feature_request", "status", "created_at", "git_context"}
+    assert tuple(SCHEMA["required"]) == NEEDED
+    assert properties.keys() == {*RECORD, *PARTS}
     for part, fields in PARTS.items():
         assert properties[part]["properties"].keys() == fields.keys()
         assert tuple(properties[part].get("required", ())) == REQUIRED.get(part, ())

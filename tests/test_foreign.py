@@ -8,6 +8,7 @@ from records import T0, begun, first, grown, happened, in_status, time
 
 from mas import foreign
 from mas.events import IterationStarted, Started
+from mas.fields import MAX_REQUEST
 from mas.foreign import adopt, imported
 from mas.lifecycle import COARSE, COARSE_TRANSITIONS, SessionStatus
 from mas.record import IMPORTED, broken_invariant, lifecycle_of
@@ -61,6 +62,13 @@ def test_a_request_that_was_never_made_is_empty() -> None:
     assert adopt(plain(S.PLANNING, feature_request=None))["feature_request"] == ""
 
 
+def test_null_is_how_others_leave_something_out() -> None:
+    git = {**first()["git_context"], "worktree_name": None, "theirs": None}
+    older = plain(S.PLANNING, git_context=git, current_phase=None, prd_reference=None, theirs=None)
+    kept = {**first()["git_context"], "theirs": None}
+    assert adopt(older) == {**plain(S.PLANNING, git_context=kept), "theirs": None}
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -101,8 +109,17 @@ def test_what_the_earlier_program_takes_away_goes_and_what_it_does_not_know_stay
     assert grown(begun(), (IMPORTED, data)).document.get("current_phase") is None
 
 
+def test_fields_of_another_program_in_our_tables_are_taken_over() -> None:
+    base = begun().document
+    statistics = {**base["statistics"], "tokens": 9}
+    assert imported(base, edit(base, statistics=statistics)) == {"set": {"statistics": statistics}, "unset": []}
+
+
 def test_no_change_is_none() -> None:
     base = begun().document
+    nulls = {"current_phase": None, "completed_at": None, "prd_reference": None}
+    git = {**base["git_context"], "worktree_name": None}
+    assert imported(base, {**edit(base, git_context=git), **nulls}) == {"set": {}, "unset": []}
     assert imported(base, base) == imported(base, edit(base)) == {"set": {}, "unset": []}
 
 
@@ -162,6 +179,8 @@ def test_a_start_by_edit_begins_the_time() -> None:
         {"git_context": {"branch": "x"}},
         {"current_phase": "nowhere"},
         {"feature_request": 3},
+        {"feature_request": "x" * (MAX_REQUEST + 1)},
+        {"status": "failed", "completed_at": 3},
         {"odd": float("inf")},
     ],
 )

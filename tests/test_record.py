@@ -132,7 +132,8 @@ def test_a_failed_session_has_its_error() -> None:
 
 
 def test_updates_set_fields_and_take_them_away() -> None:
-    stored = grown(begun(), ("updated", {"set": {"current_phase": "plan", "label": "mine", "prd_reference": {"x": 1}}}))
+    prd = {"filename": "a", "path": "b"}
+    stored = grown(begun(), ("updated", {"set": {"current_phase": "plan", "label": "mine", "prd_reference": prd}}))
     assert (stored.document["current_phase"], stored.document["runtime"]) == ("plan", {"label": "mine"})
     stored = grown(stored, ("updated", {"set": {"prd_reference": None, "current_phase": None}}))
     assert not {"prd_reference", "current_phase"} & stored.document.keys()

@@ -160,7 +160,7 @@ def test_a_record_that_would_break_a_rule_is_never_written() -> None:
         grown(begun(), ("updated", {"set": {"status": "paused"}}))
     with pytest.raises(RefusedError, match="longer than"):
         grown(begun(), ("updated", {"set": {"feature_request": "x" * lines.MAX_BYTES}}))
-    long = replay.extend(None, [(CREATED, first(feature_request="x" * lines.MAX_BYTES))], T0)[1]
+    long = replay.extend(None, [(CREATED, first(extra="x" * lines.MAX_BYTES))], T0)[1]
     assert long.size > lines.MAX_BYTES
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records import ID, OTHER_ID, T0, begun, first, in_status, time
@@ -85,6 +86,64 @@ def test_a_record_that_cannot_be_written_makes_nothing(storage: SessionStorage) 
     for broken in ({"status": "paused"}, {"odd": float("nan")}, {"odd": {1}}):
         with pytest.raises(RefusedError):
             storage.create(first(**broken), T0)
+    assert storage.list() == []
+
+
+FORBIDDEN: list[dict[str, Any]] = [
+    {"feature_request": 3},
+    {"status": "nonsense"},
+    {"created_at": "yesterday"},
+    {"current_phase": "nowhere"},
+    {"git_context": {"branch": "main"}},
+    {"git_context": {**first()["git_context"], "worktree_name": None}},
+    {"prd_reference": {"filename": "a", "path": 1}},
+    {"statistics": {"total_tasks": -1}},
+    {"statistics": {"total_tasks": True}},
+    {"configuration": {"max_iterations": 0}},
+    {"configuration": []},
+]
+
+
+@pytest.mark.parametrize("wrong", FORBIDDEN, ids=str)
+def test_what_the_schema_forbids_is_written_by_nothing(storage: SessionStorage, wrong: dict[str, Any]) -> None:
+    whole = PersistedSession(ID, None, Running(0), document=first(**wrong))
+    for write in (lambda: storage.create(first(**wrong), T0), lambda: storage.save(whole)):
+        with pytest.raises(RefusedError):
+            write()
+    assert storage.list() == []
+    storage.create(first(), T0)
+    before = storage.read(ID), storage.position(ID)
+    for kind in ("updated", "imported"):
+        with pytest.raises(RefusedError):
+            add(storage, LABEL, (kind, {"set": wrong}))
+    assert (storage.read(ID), storage.position(ID)) == before
+
+
+def test_a_record_without_what_it_needs_makes_nothing(storage: SessionStorage) -> None:
+    for name in ("session_id", "feature_request", "status", "created_at", "git_context"):
+        document = {key: value for key, value in first().items() if key != name}
+        with pytest.raises((RefusedError, InvalidIdError)):
+            storage.create(document, T0)
+        with pytest.raises((RefusedError, InvalidIdError)):
+            storage.save(PersistedSession(ID, None, Running(0), document=document))
+    assert storage.list() == []
+
+
+def test_who_a_session_is_never_changes(made: SessionStorage) -> None:
+    before = made.read(ID)
+    for name, value in (("session_id", OTHER_ID), ("created_at", time(9))):
+        with pytest.raises(RefusedError, match=f"{name} cannot be changed"):
+            add(made, ("updated", {"set": {name: value}}))
+    assert made.read(ID) == before
+
+
+@pytest.mark.parametrize("odd", [float("nan"), {1}, b"x"])
+def test_a_session_is_saved_with_all_its_checkpoints_or_not_at_all(storage: SessionStorage, odd: object) -> None:
+    good, bad = (SessionCheckpoint(0, T0, {**first(extra=value), "rev": 1}) for value in (1, odd))
+    with pytest.raises(RefusedError, match="which is no plain JSON"):
+        storage.save(PersistedSession(ID, None, Running(0), (), (good, bad), first()))
+    with pytest.raises(RefusedError, match="has the record of"):
+        storage.save(PersistedSession(OTHER_ID, None, Running(0), document=first()))
     assert storage.list() == []
 
 
