@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas import (
+    codebase,
     copying,
     files,
     legacy,
@@ -185,9 +186,13 @@ def _record(
         "template": workspace.OWN,
         "profile": wanted.choice.profile.name,
         "label": runtime_of(document).get("label", ""),
-        "project": str(mas.cwd),
+        "project": _code(mas) if isolated else str(mas.cwd),
     }
     return {**document, "runtime": runtime}
+
+
+def _code(mas: "Mas") -> str:
+    return codebase.note(mas.root, codebase.find(mas.root, mas.environ, mas.cwd))
 
 
 def _panes(server: tmux.Seen, seen: tmux.SeenSession, agents: Mapping[str, str]) -> dict[str, Any]:

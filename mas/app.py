@@ -213,6 +213,7 @@ class Mas:
         """Where the session of a record is, as its agents are to find it."""
         from mas.environment import Place  # noqa: PLC0415
         from mas.record import runtime_of  # noqa: PLC0415  listings do without
+        from mas.runtime import code_of  # noqa: PLC0415
 
         runtime = runtime_of(document)
         return Place(
@@ -222,6 +223,7 @@ class Mas:
             mode=runtime.get("mode", ""),
             socket=self.server_of((runtime.get("tmux") or {}).get("socket", "")).socket or None,
             program=self.program,
+            project=code_of(document),
         )
 
     def environment_of(self, session_id: str) -> dict[str, str]:
@@ -238,7 +240,8 @@ class Mas:
             msg = f"session {session_id} has no team, so it has no variables either"
             raise RefusedError(msg, hint="`mas list` shows which have one")
         server = self.server_of(row.get("tmuxSocket") or "")
-        place = Place(session_id, row["tmuxSession"], self.root, row["mode"], server.socket or None)
+        told = server.socket or None, None, row.get("projectDir") or ""
+        place = Place(session_id, row["tmuxSession"], self.root, row["mode"], *told)
         return session_environment(place, self.environ)
 
     # --- doing ---

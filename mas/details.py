@@ -86,6 +86,8 @@ class Details(NamedTuple):
     recent: tuple[Line, ...] = ()
     problem: str = ""
     remedy: str = ""
+    project: str = ""
+    """Where the code is that the team works on; empty without a team."""
 
     @property
     def reason(self) -> str:
@@ -106,6 +108,7 @@ class Details(NamedTuple):
             "parentSessionId": own.get("parent_session_id"),
             "template": of_team.get("template", ""),
             "profile": of_team.get("profile", ""),
+            "projectDir": self.project,
             "unitDir": f"{self.view.working_dir}/unit",
             "workflowsDir": f"{self.view.working_dir}/workflows",
             "gitContext": _camel(self.document.get("git_context") or {}),
@@ -140,6 +143,7 @@ def gather(mas: "Mas", session_id: str) -> Details:
     view = mas.view(session_id, asked=False)  # the team is looked for below, once
     found = Details(view._replace(stale=with_team), stored.document, recent=_recent(mas, session_id))
     if with_team:
+        found = found._replace(project=runtime.code_of(stored.document) or str(mas.root.path))
         found = _with_flaw(mas, _with_team(mas, found))
     if stored.damage:
         view = found.view._replace(status="error")

@@ -21,8 +21,8 @@ def first_record(  # noqa: PLR0913  each is one thing a record begins with
     configuration: SessionConfiguration | None,
     config: SessionConfig | None,
     place: Path,
-    parent: str | None,
     now: str,
+    parent: str | None = None,
 ) -> Document:
     """A record as it begins; git is asked where the project stands. Raises RefusedError for a value it may not have.
 

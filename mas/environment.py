@@ -24,6 +24,8 @@ class Place(NamedTuple):
     socket: str | None = None
     program: Path | None = None
     """The ``mas`` that agents are to find on their PATH."""
+    project: str = ""
+    """Where the code is that the team works on; empty where that is the root."""
 
     @property
     def paths(self) -> SessionPaths:
@@ -46,6 +48,7 @@ def session_environment(place: Place, environ: Mapping[str, str]) -> dict[str, s
     unit, workflows = str(place.shared.unit), str(place.shared.workflows)
     variables = {
         "MAS_ROOT": root,
+        "MAS_PROJECT_DIR": place.project or root,
         "MAS_PROJECT_ROOT": root,
         "MAS_WORKSPACE_ROOT": root,
         "MAS_SESSION_ID": place.session_id,

@@ -32,6 +32,7 @@ ROW_KEYS = (
     "agentCount",
     "lifecycle",
     "tmuxSocket",
+    "projectDir",
     "rev",
 )
 _HEAD = b'{"version":"1.0","sessions":['

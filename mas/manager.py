@@ -88,16 +88,15 @@ class SessionManager:
         *,
         config: SessionConfig | None = None,
         session_id: str | None = None,
-        parent: str | None = None,
+        place: Path | None = None,
     ) -> Document:
-        """The first record of a session that is not yet stored. Raises RefusedError for a value it may not have."""
+        """The first record of a session that is not yet stored, for work at ``place``. Raises RefusedError."""
         return drafts.first_record(
             session_id=check_new_id(session_id) if session_id is not None else self.make_id(),
             feature_request=feature_request or "",
             configuration=configuration,
             config=config,
-            place=self.repo_root,
-            parent=parent,
+            place=place or self.repo_root,
             now=self._clock(),
         )
 
@@ -143,7 +142,8 @@ class SessionManager:
         """
         parent = self.storage.read(session_id).document
         basis = checkpoint.state_snapshot if checkpoint else parent
-        return drafts.child(basis, session_id=self.make_id(), place=self.repo_root, now=self._clock())
+        place = Path(runtime.code_of(parent) or self.repo_root)
+        return drafts.child(basis, session_id=self.make_id(), place=place, now=self._clock())
 
     # --- reading ---
 

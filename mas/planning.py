@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas import (
+    codebase,
     definitions,
     environment,
     fields,
@@ -28,7 +29,7 @@ from mas import (
 from mas.clock import new_id
 from mas.config import SessionConfig
 from mas.errors import CapacityError, ConflictError, ExistsError, NotFoundError, shorten
-from mas.paths import Root, SessionPaths, check_new_id
+from mas.paths import Root, SessionPaths, absolute, check_new_id
 from mas.record import Document, runtime_of
 from mas.team import Agent, Team
 from mas.teamfile import own_config
@@ -102,8 +103,11 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     check_room(mas, template.size, template.tree.entries)
     if options.team:
         tmux.capacity(seen).require(len(wanted.team.ids))
-    runtime = intent(mas, session_id, seen, up=options.team) | {"mode": "isolated", "label": options.label}
-    document = mas.manager.draft(options.request, config=options.work, session_id=session_id)
+    code = codebase.find(mas.root, mas.environ, mas.cwd)
+    document = mas.manager.draft(options.request, config=options.work, session_id=session_id, place=code)
+    place = absolute(options.work.project_path, code) if options.work else code
+    own = {"mode": "isolated", "label": options.label, "project": codebase.note(mas.root, place)}
+    runtime = intent(mas, session_id, seen, up=options.team) | own
     fill = partial(workspace.build, template, wanted.team)
     return assemble(mas, {**document, "runtime": runtime}, wanted, fill, template)
 

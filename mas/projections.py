@@ -18,7 +18,7 @@ from mas.filestore import FileStorage
 from mas.index import Index, Row, counted_right, encode_row, read_index, whole_seconds
 from mas.paths import Root
 from mas.record import Document, runtime_of
-from mas.runtime import recorded
+from mas.runtime import code_of, recorded
 
 SHELL_KEYS = (
     "SESSION_ID",
@@ -59,6 +59,7 @@ def row_of(document: Document, root: Root) -> dict[str, Any]:
         "agentCount": len(runtime.get("agents", ())),
         "lifecycle": document["status"],
         "tmuxSocket": (runtime.get("tmux") or {}).get("socket", ""),
+        "projectDir": code_of(document),
         "rev": document.get("rev", 0),
     }
 

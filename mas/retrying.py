@@ -14,6 +14,7 @@ from mas.paths import SessionPaths
 from mas.planning import StartPlan, Wanted
 from mas.projections import working_directory
 from mas.record import Document, runtime_of
+from mas.runtime import code_of
 from mas.session import Session
 from mas.states import SessionCheckpoint
 
@@ -55,7 +56,8 @@ def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> Star
     seen = tmux.discover(mas.server) if start else tmux.Seen(running=False)
     if start:
         tmux.capacity(seen).require(len(wanted.team.ids))
-    runtime = planning.intent(mas, draft["session_id"], seen, up=start) | {"mode": "isolated", "label": ""}
+    own = {"mode": "isolated", "label": "", "project": code_of(parent)}
+    runtime = planning.intent(mas, draft["session_id"], seen, up=start) | own
     made = planning.assemble(mas, {**draft, "runtime": runtime}, wanted, partial(_fill, found))
     kept = {"template": config["mas"].get("template", "")}
     document = {**made.document, "runtime": {**runtime_of(made.document), **kept}}

@@ -27,6 +27,15 @@ def wanted_up(document: Document) -> bool:
     return runtime_of(document).get("wanted") == "up"
 
 
+def code_of(document: Document) -> str:
+    """Where the code is that a team in a workspace works on; empty where that is the root.
+
+    Of a team in the root's own directories the record says under the same name where it was started from.
+    """
+    runtime = runtime_of(document)
+    return str(runtime.get("project") or "") if runtime.get("mode") == "isolated" else ""
+
+
 def recorded(document: Document) -> Word:
     """The word from the record alone: what it says was wanted and last observed."""
     return derive(document, runtime_of(document).get("observed", "down")).word

@@ -96,6 +96,7 @@ def test_in_the_background_it_is_begun_found_and_ended(place: Root) -> None:
     assert modes == {0o600}
     environment = Path(f"/proc/{begun['pid']}/environ").read_bytes()
     assert b"MAS_ROOT" not in environment
+    assert f"\0MAS_PROJECT_DIR={Path.cwd()}\0".encode() in environment
     for words in (("serve", "--background", "--port", "0"), ("serve", "--port", "0")):
         again = mas(*words, root=place.path)
         assert again.code == 1

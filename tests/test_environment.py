@@ -20,6 +20,7 @@ def test_an_isolated_session_has_everything_in_its_own_directory(root: Root, pla
     directory = str(root.sessions / ID)
     assert session_environment(place, {"PATH": "/bin", "HOME": "/x"}) == {
         "MAS_ROOT": str(root.path),
+        "MAS_PROJECT_DIR": str(root.path),
         "MAS_PROJECT_ROOT": str(root.path),
         "MAS_WORKSPACE_ROOT": str(root.path),
         "MAS_SESSION_ID": ID,
@@ -46,7 +47,9 @@ def test_a_legacy_session_works_in_the_roots_directories(root: Root) -> None:
 
 def test_another_tmux_server_and_the_program_are_told(root: Root) -> None:
     place = Place(ID, "mas-0f0f0f0f", root, "isolated", "/run/x", Path("/opt/mas/bin/mas"))
+    place = place._replace(project="/home/me/shop")
     variables = session_environment(place, {"PATH": "/usr/bin:/opt/mas/bin:/bin"})
+    assert variables["MAS_PROJECT_DIR"] == "/home/me/shop"
     assert variables["MAS_TMUX_SOCKET"] == "/run/x"
     assert variables["PATH"] == f"{place.paths.directory}/bin:/usr/bin:/opt/mas/bin:/bin"
     assert session_environment(place, {})["PATH"] == f"{place.paths.directory}/bin:{os.defpath}"

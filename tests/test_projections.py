@@ -88,6 +88,7 @@ def test_a_row_says_what_a_listing_needs(root: Root) -> None:
         "wanted": "up",
         "observed": "up",
         "tmux": {"socket": "/s"},
+        "project": "/home/me/shop",
     }
     row = row_of({**first(runtime=runtime), "rev": 4}, root)
     assert [*row] == [*ROW_KEYS]
@@ -103,6 +104,7 @@ def test_a_row_says_what_a_listing_needs(root: Root) -> None:
         "agentCount": 2,
         "lifecycle": "initializing",
         "tmuxSocket": "/s",
+        "projectDir": "/home/me/shop",
         "rev": 4,
     }
     assert row_of(first(), root)["status"] == "stopped"

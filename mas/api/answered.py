@@ -145,6 +145,7 @@ class Detail(Session):
     """Everything about a session. Where its workspace is missing, ``status`` is error and ``problem`` says so."""
 
     session_dir: str
+    project_dir: str
     unit_dir: str
     workflows_dir: str
     config_path: str

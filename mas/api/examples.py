@@ -111,6 +111,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "Detail": {
         **SESSION,
         "sessionDir": WHERE,
+        "projectDir": "/home/me/shop",
         "unitDir": f"{WHERE}/unit",
         "workflowsDir": f"{WHERE}/workflows",
         "configPath": f"{WHERE}/config.json",

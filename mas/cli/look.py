@@ -48,6 +48,7 @@ def _facts(found: Details) -> Iterator[tuple[str, str]]:
     yield "request", document.get("feature_request", "")
     yield "work", ", ".join(_work(found))
     yield "directory", view.working_dir
+    yield "project", found.project if found.project != view.working_dir else ""
     yield "tmux", ", ".join(_tmux(found)) if view.tmux_name else ""
     yield "git", _git(document.get("git_context") or {})
     yield "agents", ", ".join(_program(found))

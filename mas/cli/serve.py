@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mas import files, proc
+from mas import codebase, files, proc
 from mas.api import config as settings
 from mas.api import presence
 from mas.api.config import ServeConfig
@@ -81,9 +81,15 @@ def _serve(call: Call, config: ServeConfig) -> int:
         raise _missing(error) from None
     from mas.app import Mas  # noqa: PLC0415
 
-    mas = Mas(call.root, settings.outside(call.environ), call.root.path, own_program())
+    mas = Mas(call.root, _environment(call), call.root.path, own_program())
     run(mas, config, lambda server: call.say(f"serving {call.root.path} on {_place(server)}; ^C ends it"))
     return 0
+
+
+def _environment(call: Call) -> dict[str, str]:
+    """What a server works in; its teams work on the code that is around this call."""
+    place = codebase.find(call.root, call.environ, call.cwd)
+    return settings.outside(call.environ) | {codebase.VARIABLE: str(place)}
 
 
 def _missing(error: ModuleNotFoundError) -> Exception:
@@ -102,7 +108,7 @@ def _begin(call: Call, config: ServeConfig) -> Running:
     argv = [sys.executable, "-P", "-m", "mas", "serve", "--root", str(call.root.path), *_words(config)]
     log = presence.directory(call.root) / presence.LOG
     with call.busy("starting the server"):
-        pid = proc.detach(argv, env=settings.outside(call.environ), log=log)
+        pid = proc.detach(argv, env=_environment(call), log=log)
         return presence.wait_until_ready(call.root, pid, _READY_IN)
 
 
