@@ -6,7 +6,7 @@ things in starting and stopping to ``mas.starting`` and ``mas.stopping``.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -46,18 +46,13 @@ class Mas:
         self.program = program
         """The ``mas`` to put on the PATH of panes, where the caller knows it."""
         self.server = tmux.Server.from_environ(environ)
+        self._engine = _engine(environ)
         self._sure: dict[str, Observed] = {}
 
     @cached_property
     def storage(self) -> "FileStorage":
         """Where the sessions of this root are kept, by the engine that MAS_SESSION_ENGINE names."""
-        if self.environ.get("MAS_SESSION_ENGINE", "kernel") in ("", "kernel"):
-            from mas.filestore import FileStorage  # noqa: PLC0415  a listing reads the index alone
-
-            return FileStorage(self.root)
-        from mas import engines  # noqa: PLC0415  who asks for another waits for it
-
-        return engines.open_storage(self.root, self.environ)
+        return self._engine(self.root)
 
     @cached_property
     def manager(self) -> "SessionManager":
@@ -298,6 +293,21 @@ class Mas:
         from mas import stopping  # noqa: PLC0415
 
         stopping.remove(self, session_id, force=force)
+
+
+def _engine(environ: Mapping[str, str]) -> "Callable[[Root], FileStorage]":
+    """What opens the storage of a root; raises UsageError for an unknown engine, also where only the index is read."""
+    if environ.get("MAS_SESSION_ENGINE", "kernel") in ("", "kernel"):
+        return _kernel
+    from mas import engines  # noqa: PLC0415  who asks for another waits for it
+
+    return engines.chosen(environ)
+
+
+def _kernel(root: Root) -> "FileStorage":
+    from mas.filestore import FileStorage  # noqa: PLC0415  a listing reads the index alone
+
+    return FileStorage(root)
 
 
 def _unknown(session_id: str) -> NotFoundError:

@@ -132,13 +132,18 @@ ENGINES: dict[str, Callable[[Root], FileStorage]] = {
 """The storage of each engine, by the word for it."""
 
 
-def open_storage(root: Root, environ: Mapping[str, str]) -> FileStorage:
-    """The storage of a root by the engine that the environment names; raises UsageError for an unknown one."""
+def chosen(environ: Mapping[str, str]) -> Callable[[Root], FileStorage]:
+    """The engine that the environment names; raises UsageError for an unknown one."""
     word = environ.get(VARIABLE) or "kernel"
     if word not in ENGINES:
         msg = f"{VARIABLE} is {shorten(word)}"
         raise UsageError(msg, hint=f"one of: {', '.join(ENGINES)}")
-    return ENGINES[word](root)
+    return ENGINES[word]
+
+
+def open_storage(root: Root, environ: Mapping[str, str]) -> FileStorage:
+    """The storage of a root by the engine that the environment names; raises UsageError for an unknown one."""
+    return chosen(environ)(root)
 
 
 def _plain(document: Document) -> bytes:

@@ -288,8 +288,11 @@ def test_every_verb_takes_the_engine_that_is_named_and_every_switch(tmp_path: Pa
     assert [line.type for line in FileStorage(Root(tmp_path)).records(made)] == [
         *("created", "started", "imported", "phase_changed"),
     ]
-    refused = say("nonsense", "show", made)
-    assert (refused.code, refused.err) == (
-        2,
-        "mas: MAS_SESSION_ENGINE is 'nonsense'; one of: kernel, shadow, documents\n",
-    )
+
+
+@pytest.mark.parametrize("words", ["list", "list --all", "env x", "path x", "show x", "session list", "doctor"])
+def test_every_verb_refuses_an_engine_that_there_is_none_of(tmp_path: Path, words: str) -> None:
+    commandline.record(tmp_path)
+    refused = commandline.mas(*words.split(), root=tmp_path, env={"MAS_SESSION_ENGINE": "nonsense"})
+    complaint = "mas: MAS_SESSION_ENGINE is 'nonsense'; one of: kernel, shadow, documents\n"
+    assert (refused.code, refused.out, refused.err) == (2, "", complaint)
