@@ -175,16 +175,17 @@ class Mas:
 
     # --- naming ---
 
-    def resolve(self, name: str | None = None) -> str:
+    def resolve(self, name: str | None = None, *, down: bool = False) -> str:
         """The id of the session that a name means, or where none is given the one that ``mas.meaning`` finds.
 
+        With ``down`` that is one whose team may be brought back.
         Raises NotFoundError, AmbiguousError with the candidates, UnknownStateError where tmux has to be asked in vain.
         """
         if name is not None:
             return self._find(name)
         from mas import meaning  # noqa: PLC0415  most calls name a session
 
-        found = meaning.meant(self)
+        found = meaning.meant_down(self) if down else meaning.meant(self)
         if found.stray:
             msg = f"{found.stray.name} is not registered"
             raise NotFoundError(msg, hint=f"`mas adopt {found.stray.name}` takes it in")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mas import naming, notes, tmux
 from mas.errors import NotFoundError, UnknownStateError, shorten
+from mas.index import Row
 from mas.views import View
 
 if TYPE_CHECKING:
@@ -39,6 +40,27 @@ def meant(mas: "Mas") -> Meant:
     if session_id := _around(mas):
         return Meant(session_id)
     return _noted(mas) or Meant(_only(mas))
+
+
+def meant_down(mas: "Mas") -> Meant:
+    """The session whose team is to come back: the one that the environment names, or we are in, or the only one down.
+
+    Raises what ``meant`` raises.
+    """
+    named = mas.environ.get(NAME, ""), mas.environ.get(ID, "")
+    if any(named):
+        return _named(mas, *named)
+    return Meant(_around(mas) or _only_down(mas))
+
+
+def down(mas: "Mas") -> Sequence[Row]:
+    """The sessions whose teams are down and could be brought back, the newest first. Raises UnknownStateError."""
+    listed = mas.list(everything=True)
+    if listed.complaint:
+        raise _untold(listed.complaint)
+    teams = (view for view in listed.views if view.session_id and view.mode and view.status != "active")
+    there = (view for view in teams if mas.root.session(view.session_id).directory.is_dir())
+    return [{"sessionId": view.session_id, "label": view.label, "tmuxSession": view.tmux_name} for view in there]
 
 
 # --- the environment ---
@@ -121,6 +143,17 @@ def _only(mas: "Mas") -> str:
             rows = [row for row in mas.rows() if row["sessionId"] in {view.session_id for view in fitting}]
             raise naming.ambiguous(f"{len(fitting)} sessions are active", rows)
     raise NotFoundError("no session is active", hint=_hint([view for view in listed.views if not view.session_id]))
+
+
+def _only_down(mas: "Mas") -> str:
+    rows = down(mas)
+    if not rows:
+        hint = "`mas start --isolated` starts one, `mas list` shows what is up"
+        raise NotFoundError("no session is down", hint=hint)
+    if len(rows) > 1:
+        hint = f"`mas resume {rows[0]['sessionId'][:8]}` brings back the newest"
+        raise naming.ambiguous(f"{len(rows)} sessions are down", rows, hint)
+    return str(rows[0]["sessionId"])
 
 
 def _hint(strays: Sequence[View]) -> str:

@@ -29,11 +29,11 @@ def find(name: str, rows: Sequence[Row]) -> Row:
     raise NotFoundError(f"no session {shorten(name)}", hint=_suggestion(name, rows))
 
 
-def ambiguous(message: str, rows: Iterable[Row]) -> AmbiguousError:
+def ambiguous(message: str, rows: Iterable[Row], hint: str = "name one of them") -> AmbiguousError:
     """The error for a question with several answers; it lists them."""
     candidates = [describe(row) for row in rows]
     shown = ", ".join(candidates[:6]) + (", …" if len(candidates) > 6 else "")
-    return AmbiguousError(f"{message}: {shown}", candidates, hint="name one of them")
+    return AmbiguousError(f"{message}: {shown}", candidates, hint=hint)
 
 
 def describe(row: Row) -> str:

@@ -300,6 +300,19 @@ def test_stopping_pauses_the_work_and_resuming_takes_that_back(place: Path) -> N
     assert "  work       paused, lunch" in ok("show", made, root=place).lines
 
 
+def test_what_is_down_is_brought_back_unnamed_and_removed_only_by_name(place: Path) -> None:
+    session_id = start(place)
+    ok("stop", session_id, root=place)
+    refused = mas("rm", root=place)
+    assert (refused.code, refused.out) == (2, "")
+    assert (
+        refused.err
+        == f"mas: `mas rm` was not told which session; down are: {session_id[:8]}; name it: `mas rm {session_id[:8]}`\n"
+    )
+    assert ok("resume", "-q", root=place).lines == [session_id]
+    assert "no session is down" in mas("resume", root=place).err
+
+
 def test_one_that_cannot_be_removed_does_not_keep_the_others(place: Path) -> None:
     up, down = start(place), record(place)
     done = mas("rm", up, down, root=place)

@@ -1,6 +1,7 @@
 """Which session is meant where none is named, step by step, on real servers."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -250,6 +251,24 @@ def test_where_none_is_up_what_to_type_is_said(root: Root, tmux_socket: Path) ->
     with pytest.raises(NotFoundError) as refused:
         asked(root).resolve()
     assert refused.value.hint == "mas-old runs and is not registered: name it in full, or `mas adopt mas-old`"
+
+
+def test_the_only_one_that_is_down_is_brought_back_and_of_several_none(root: Root) -> None:
+    """A session without a team, or without its workspace, is none of them."""
+    (one, _), (two, _), (lost, _) = up(root), up(root), up(root)
+    mas = asked(root)
+    mas.manager.create_session("only a record")
+    with pytest.raises(NotFoundError, match="no session is down"):
+        mas.resolve(down=True)
+    mas.stop(one, grace=0)
+    mas.stop(lost, grace=0)
+    shutil.rmtree(root.session(lost).directory)
+    assert mas.resolve(down=True) == one
+    mas.stop(two, grace=0)
+    with pytest.raises(AmbiguousError, match=f"^2 sessions are down: {two[:8]}, {one[:8]}$") as refused:
+        mas.resolve(down=True)
+    assert refused.value.hint == f"`mas resume {two[:8]}` brings back the newest"
+    assert asked(root, MAS_SESSION_ID=one).resolve(down=True) == one
 
 
 def test_where_tmux_gives_no_answer_none_is_guessed(root: Root, place: Path, fake: roots.FakeTmux) -> None:

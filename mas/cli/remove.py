@@ -5,24 +5,38 @@ from typing import Annotated
 
 import typer
 
-from mas import bounds, cleaning
+from mas import bounds, cleaning, meaning, naming
 from mas.cli.calls import Call
 from mas.cli.options import DryRun, Json, Quiet, call_of, seconds
 from mas.cli.outcome import each, own_last
 from mas.clock import utc_now
+from mas.errors import UsageError
 
 
 def remove(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="ID...", help="ids, their beginnings, labels, tmux names")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help="ids, their beginnings, labels, tmux names")
+    ] = None,
     *,
     force: Annotated[bool, typer.Option("--force", "-f", help="also where the team is up: it is ended first")] = False,
     quiet: Quiet = False,
 ) -> int:
     """Remove sessions with their workspaces; what is up is refused."""
     call = call_of(context)
+    if not names:
+        raise _which(call)
     ids = call.mas.resolve_all(names)
     return each(call, own_last(call, ids), lambda one: _remove(call, one, force=force), quiet=quiet)
+
+
+def _which(call: Call) -> UsageError:
+    """What is removed is gone, so nothing is guessed; what could be meant is listed."""
+    rows = [] if call.root.maestro else meaning.down(call.mas)
+    shown = ", ".join(naming.describe(row) for row in rows[:6]) + (", …" if len(rows) > 6 else "")
+    example = rows[0]["sessionId"][:8] if rows else "ID"
+    msg = "`mas rm` was not told which session" + (f"; down are: {shown}" if rows else "")
+    return UsageError(msg, hint=f"name it: `mas rm {example}`")
 
 
 def _remove(call: Call, session_id: str, *, force: bool) -> str:

@@ -161,7 +161,7 @@ def resume(
     call = call_of(context)
     call.refuse_records_only("resume")
     _check_terminal(attach=attach)
-    session_id = call.mas.resolve(name)
+    session_id = call.mas.resolve(name, down=True)
     with call.busy(f"resuming {session_id[:8]}"):
         started = call.mas.resume(session_id)
     return _tell(call, started, as_json=as_json, quiet=quiet, attach=attach)
