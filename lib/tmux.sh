@@ -154,13 +154,13 @@ __mas_find_pane() { # <session> <window> <pane>: looks, and __mas_reply becomes 
 # A buffer takes any text of any length; as keys, text can be the name of a key, or too long for a command line. Pasting
 # into a pane that is dead ends the server of tmux 3.3, so that is asked in the same call.
 __mas_type() { # <pane id> <text>: as if somebody had typed it there
-    local - buffer="mas-$$-$RANDOM$RANDOM" text=${2//$'\r\n'/$'\n'}
+    local buffer="mas-$$-$RANDOM$RANDOM" text=${2//$'\r\n'/$'\n'}
     text=${text//$'\r'/$'\n'}
     text=${text//["$__mas_controls"]/}
     [[ -n $text ]] || return 0
-    set +o pipefail
-    printf '%s' "$text" | (
-        __mas_become_tmux 10 load-buffer -b "$buffer" - ';' \
+    (
+        set +o pipefail
+        printf '%s' "$text" | __mas_become_tmux 10 load-buffer -b "$buffer" - ';' \
             if-shell -F -t "$1" '#{pane_in_mode}' "send-keys -t $1 -X cancel" ';' \
             if-shell -F -t "$1" '#{pane_dead}' "delete-buffer -b $buffer ; has-session -t =pane-is-dead:" \
             "paste-buffer -dp -b $buffer -t $1"
