@@ -38,6 +38,7 @@ def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     umask = os.umask(0o022)
     _take_coverages_lock_away()
     with pytest.MonkeyPatch.context() as patch:
+        _take_another_bash(tmp_path_factory.mktemp("bash"), patch)
         for name in list(os.environ):
             if name.startswith(FOREIGN_PREFIXES) or name in FOREIGN_NAMES:
                 patch.delenv(name)
@@ -59,6 +60,13 @@ def _take_coverages_lock_away() -> None:
     collector = getattr(coverage.Coverage.current(), "_collector", None)
     if collector is not None:
         collector.data_lock = None
+
+
+def _take_another_bash(directory: Path, patch: pytest.MonkeyPatch) -> None:
+    """MAS_TEST_BASH names a bash that the tests use in place of the one on PATH."""
+    if wanted := os.environ.get("MAS_TEST_BASH"):
+        (directory / "bash").symlink_to(wanted)
+        patch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")
 
 
 def _wall_off_home(directory: Path, patch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,18 @@ def test_variables_of_a_session_are_taken_away(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_another_bash_can_be_named(tmp_path: Path) -> None:
+    other, test = tmp_path / "another bash", tmp_path / "test_inner.py"
+    other.write_text("#!/bin/sh\necho another\n")
+    other.chmod(0o755)
+    test.write_text(
+        "import subprocess\n"
+        "def test_inner(): assert subprocess.run(['bash'], capture_output=True, check=True).stdout == b'another\\n'\n"
+    )
+    done = inner_pytest(test, {"MAS_TEST_BASH": str(other)})
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_server_of_the_fixture_is_ended_with_all_in_it(tmux_socket: Path) -> None:
     words = ("-f", os.devnull, "new-session", "-d", "sleep 60 & sleep 60")
     subprocess.run(["tmux", "-S", tmux_socket, *words], check=True, capture_output=True, timeout=10)
