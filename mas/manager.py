@@ -7,11 +7,11 @@ byte. Git is asked before the lock is taken.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from mas import drafts, engines, git, guard, lifecycle, maestro, queries, record, replay, runtime, worksite
+from mas import drafts, engines, git, guard, labels, lifecycle, maestro, queries, record, replay, runtime, worksite
 from mas.clock import new_id, utc_now
 from mas.config import SessionConfig
 from mas.errors import DamagedError, MasError, RefusedError
@@ -231,9 +231,14 @@ class SessionManager:
         return summary_of(self.record_event(session_id, Completed()).document)
 
     def update_session(self, session_id: str, updates: Mapping[str, Any]) -> Session:
-        """Change fields, all of them or none. ``status`` goes the way of a transition, two of the tables merge."""
-        extra = self._completing(session_id, updates.get("status") if isinstance(updates, Mapping) else None)
-        return self.change(session_id, lambda document, now: guard.update(document, updates, now, extra))
+        """Change fields, all of them or none. ``status`` goes the way of a transition, two of the tables merge.
+
+        Raises RefusedError, ExistsError for a label that another session has.
+        """
+        said = updates if isinstance(updates, Mapping) else {}
+        extra = self._completing(session_id, said.get("status"))
+        with labels.given(self.storage, self._projections, session_id, said.get("label")):
+            return self.change(session_id, lambda document, now: guard.update(document, updates, now, extra))
 
     def _completing(self, session_id: str, wanted: object) -> Mapping[str, Any]:
         if not isinstance(wanted, str) or lifecycle.plain_word(wanted) != SessionStatus.COMPLETED:
@@ -270,7 +275,9 @@ class SessionManager:
             self._remove(session_id, force=force)
 
     def _remove(self, session_id: str, *, force: bool) -> None:
-        document = self._document(session_id, force=force)
+        document: Document = {}
+        with suppress(DamagedError) if force else nullcontext():
+            document = self.storage.read(session_id).document
         if runtime.wanted_up(document) and not force:
             raise RefusedError(f"session {session_id} is wanted up", hint=f"`mas stop {session_id}`, or use force")
         if not isinstance(self.storage, FileStorage):
@@ -280,14 +287,6 @@ class SessionManager:
         discarded = self.storage.discard(session_id)
         self._turns.forget(session_id)
         self.storage.erase(session_id, discarded)
-
-    def _document(self, session_id: str, *, force: bool) -> Document:
-        try:
-            return self.storage.read(session_id).document
-        except DamagedError:
-            if force:
-                return {}
-            raise
 
     # --- checkpoints ---
 

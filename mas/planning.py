@@ -15,6 +15,7 @@ from mas import (
     definitions,
     environment,
     fields,
+    labels,
     launch,
     modes,
     naming,
@@ -199,13 +200,10 @@ def taken(session_id: str) -> ExistsError:
     return ExistsError(msg, hint=f"`mas resume {session_id}` brings it back, `mas rm {session_id}` removes it")
 
 
-def check_label(mas: "Mas", label: str, session_id: str = "") -> None:
-    """Raise RefusedError for what is no label of a session, ExistsError for one that another has."""
-    if not fields.FIELDS["label"](label, "label"):
-        return
-    if any(row.get("label") == label for row in mas.rows() if row["sessionId"] != session_id):
-        msg = f"the label {label!r} is taken"
-        raise ExistsError(msg, hint=f"`mas resume {label!r}` brings that session back; or choose another label")
+def check_label(mas: "Mas", label: str) -> None:
+    """Raise RefusedError for what is no label of a session, ExistsError for one that there is."""
+    if fields.FIELDS["label"](label, "label"):
+        labels.check_free(label, mas.rows())
 
 
 def check_place(mas: "Mas") -> None:

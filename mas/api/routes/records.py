@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from mas import events as vocabulary
-from mas import fields, files, planning, retrying
+from mas import fields, retrying
 from mas.api import answered
 from mas.api.asked import EventRequest, TransitionRequest, UpdateRequest
 from mas.api.description import answers
@@ -71,11 +71,7 @@ async def update(request: Request, session: Name, body: UpdateRequest) -> Json:
             fields.check_updates(document, updates)
             if "status" in updates:
                 parse_status(updates["status"])
-        if not updates.get("label"):
-            return at.mas.manager.update_session(session_id, updates)
-        with files.lock(at.mas.root.label_lock):
-            planning.check_label(at.mas, updates["label"], session_id)
-            return at.mas.manager.update_session(session_id, updates)
+        return at.mas.manager.update_session(session_id, updates)
 
     return await _changed(at, session, change)
 
