@@ -66,7 +66,7 @@ def test_the_command_line_says_what_to_do(tmp_path: Path) -> None:
     complaint = (
         "mas: the label 'mine' is taken; `mas resume 'mine'` brings that session back; or choose another label\n"
     )
-    assert (refused.code, refused.out, refused.err) == (1, "", f"{complaint}\n")
+    assert (refused.code, refused.out, refused.err) == (1, "", complaint)
 
 
 def test_one_that_cannot_be_read_is_in_nobodys_way(tmp_path: Path) -> None:
