@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mas.frozen import Frozen
 from mas.values import check_count, check_flag, check_json, wrong
 
 _WORKTREE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class ExecutionMode:
+class ExecutionMode(Frozen):
     """Where the work happens: in the project itself, or in a git worktree on a new branch called ``worktree``."""
 
     worktree: str | None = None
@@ -36,8 +35,7 @@ class ExecutionMode:
         raise wrong("execution_mode", value, '"direct" or {"worktree": "name"}')
 
 
-@dataclass(frozen=True)
-class SessionOptions:
+class SessionOptions(Frozen):
     """Switches of a session.
 
     ``fail_fast`` fails it on a failing command, ``auto_merge`` fast-forwards the worktree's branch on completion,
@@ -51,20 +49,19 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         """Refuse a switch that is neither on nor off."""
-        for item in fields(self):
-            check_flag(getattr(self, item.name), f"options.{item.name}")
+        for name, value in vars(self).items():
+            check_flag(value, f"options.{name}")
 
 
-@dataclass(frozen=True)
-class SessionConfig:
+class SessionConfig(Frozen):
     """What is to be worked on, how and how often. ``max_iterations`` is at least 1; ``workflow`` is plain JSON."""
 
     project_path: Path
-    workflow: Mapping[str, Any] = field(default_factory=dict)
-    execution_mode: ExecutionMode = field(default_factory=ExecutionMode)
+    workflow: Mapping[str, Any] = {}
+    execution_mode: ExecutionMode = ExecutionMode()
     max_iterations: int = 3
     focus: str | None = None
-    options: SessionOptions = field(default_factory=SessionOptions)
+    options: SessionOptions = SessionOptions()
 
     def __post_init__(self) -> None:
         """Refuse values no session could work with."""
@@ -87,7 +84,7 @@ class SessionConfig:
             "execution_mode": self.execution_mode.to_json(),
             "max_iterations": self.max_iterations,
             "focus": self.focus,
-            "options": asdict(self.options),
+            "options": dict(vars(self.options)),
         }
 
     @classmethod
@@ -101,7 +98,7 @@ class SessionConfig:
         options = data.get("options") or {}
         if not isinstance(options, Mapping):
             raise wrong("options", options, "a table")
-        known = {item.name: options[item.name] for item in fields(SessionOptions) if item.name in options}
+        known = {name: options[name] for name in SessionOptions.__match_args__ if name in options}
         return cls(
             project_path=data.get("project_path", "."),
             workflow=data.get("workflow") or {},

@@ -6,18 +6,17 @@ class here and reach no observer.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mas.config import SessionConfig
 from mas.errors import RefusedError, shorten
+from mas.frozen import Frozen
 from mas.iteration import IterationChanges
 from mas.lifecycle import RUNNING, SessionStatus, parse_status, plain_word
 from mas.values import check_count, check_flag, check_json, check_text, wrong
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(Frozen):
     """The work begins."""
 
     config: SessionConfig | None = None
@@ -27,8 +26,7 @@ class Started:
         return {"config": self.config.to_json()} if self.config else {}
 
 
-@dataclass(frozen=True)
-class PhaseChanged:
+class PhaseChanged(Frozen):
     """Running work moves from one running status to another."""
 
     previous: SessionStatus
@@ -44,8 +42,7 @@ class PhaseChanged:
         return {"from": str(self.previous), "to": str(self.to)}
 
 
-@dataclass(frozen=True)
-class IterationStarted:
+class IterationStarted(Frozen):
     """Round ``number`` begins; the first is 1."""
 
     number: int
@@ -59,11 +56,10 @@ class IterationStarted:
         return {"number": self.number}
 
 
-@dataclass(frozen=True)
-class IterationCompleted:
+class IterationCompleted(Frozen):
     """The open round ended with these changes."""
 
-    changes: IterationChanges = field(default_factory=IterationChanges)
+    changes: IterationChanges = IterationChanges()
     success: bool = True
 
     def __post_init__(self) -> None:
@@ -77,11 +73,10 @@ class IterationCompleted:
         return {"changes": self.changes.to_json(), "success": self.success}
 
 
-@dataclass(frozen=True)
-class AnalysisCompleted:
+class AnalysisCompleted(Frozen):
     """Somebody looked at the work; ``results`` are theirs."""
 
-    results: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, Any] = {}
 
     def __post_init__(self) -> None:
         """Refuse anything but a table of plain JSON."""
@@ -94,8 +89,7 @@ class AnalysisCompleted:
         return {"results": dict(self.results)}
 
 
-@dataclass(frozen=True)
-class CommandExecuted:
+class CommandExecuted(Frozen):
     """A command ran. ``output`` is kept only where the session's options say verbose."""
 
     command: str
@@ -114,8 +108,7 @@ class CommandExecuted:
         return {"command": self.command, "success": self.success, **output}
 
 
-@dataclass(frozen=True)
-class Paused:
+class Paused(Frozen):
     """The work rests. ``by`` is ``mas`` for a pause that ``mas resume`` may take back."""
 
     reason: str
@@ -131,8 +124,7 @@ class Paused:
         return {"reason": self.reason, "by": self.by}
 
 
-@dataclass(frozen=True)
-class Resumed:
+class Resumed(Frozen):
     """The work goes on, in status ``to`` or, without it, where it was paused."""
 
     to: SessionStatus | None = None
@@ -151,8 +143,7 @@ class Resumed:
         return {"to": str(self.to)} if self.to else {}
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Frozen):
     """The work is done. The summary is worked out from the record when the event is applied."""
 
     def to_data(self) -> dict[str, Any]:
@@ -160,8 +151,7 @@ class Completed:
         return {}
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(Frozen):
     """The work ended without success."""
 
     error: str
@@ -273,8 +263,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class TimestampedEvent:
+class TimestampedEvent(Frozen):
     """An event with its place in the session's log and the time it was recorded (UTC, ISO 8601 with ``Z``)."""
 
     seq: int

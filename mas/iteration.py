@@ -3,18 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from mas.frozen import Frozen
 from mas.values import check_count, check_text, wrong
 
 PORTION_BYTES = 32 * 1024
 """Lists of one iteration that are longer than this are written in several records."""
 
 
-@dataclass(frozen=True)
-class CommitInfo:
+class CommitInfo(Frozen):
     """One git commit. ``sha`` is its full hexadecimal name, ``timestamp`` ISO 8601."""
 
     sha: str
@@ -28,8 +28,7 @@ class CommitInfo:
             check_text(getattr(self, name), f"git_commits.{name}", empty=name != "sha")
 
 
-@dataclass(frozen=True)
-class IterationChanges:
+class IterationChanges(Frozen):
     """What one iteration changed: files relative to the project, lines, commands and commits."""
 
     files_modified: tuple[str, ...] = ()

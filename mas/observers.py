@@ -15,12 +15,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mas.errors import MasError, RefusedError, shorten
 from mas.events import SessionEvent, TimestampedEvent
+from mas.frozen import Frozen
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,8 +48,7 @@ Events = Callable[[str, int], Iterable[TimestampedEvent]]
 """From a session's id and a number to its events above that number, oldest first."""
 
 
-@dataclass(frozen=True)
-class Gap:
+class Gap(Frozen):
     """Events of one session that found no room in a queue: ``count`` of them, numbered from ``first`` to ``last``."""
 
     first: int
@@ -61,8 +61,7 @@ class Gap:
         return self.first - 1
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Frozen):
     """What an observer raised: how often so far, and the latest error with the event it was called for."""
 
     observer: Observer

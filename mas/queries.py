@@ -1,7 +1,7 @@
 """Which sessions a caller asks for, and in which order. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mas.errors import RefusedError, shorten
 from mas.lifecycle import SessionPhase, SessionStatus, parse_phase, parse_status
@@ -22,8 +22,7 @@ def check_bound(value: str | None, name: str) -> str | None:
     return None if value is None else check_text(value, name, empty=True)
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(NamedTuple):
     """What a session must be to be chosen; None asks nothing. Both bounds belong to their range."""
 
     status: SessionStatus | None = None

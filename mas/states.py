@@ -1,38 +1,34 @@
 """The five states of specification 58 and what it says of a session's progress and end."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from mas.config import SessionConfig
 from mas.events import TimestampedEvent
+from mas.frozen import Frozen
 from mas.iteration import IterationChanges
 from mas.lifecycle import COARSE, Coarse, SessionStatus
 
 
-@dataclass(frozen=True)
-class Created:
+class Created(Frozen):
     """The record exists, no work was begun."""
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(Frozen):
     """Work goes on in round ``iteration``, 0 before the first."""
 
     iteration: int
 
 
-@dataclass(frozen=True)
-class Paused:
+class Paused(Frozen):
     """Work rests."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class SessionSummary:
+class SessionSummary(Frozen):
     """What a completed session amounts to. Durations are seconds, pauses left out."""
 
     session_id: str = ""
@@ -49,18 +45,16 @@ class SessionSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as JSON values."""
-        return asdict(self)
+        return dict(vars(self))
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Frozen):
     """Work is done."""
 
     summary: SessionSummary
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(Frozen):
     """Work ended without success."""
 
     error: str
@@ -69,8 +63,7 @@ class Failed:
 SessionState = Created | Running | Paused | Completed | Failed
 
 
-@dataclass(frozen=True)
-class ExecutedCommand:
+class ExecutedCommand(Frozen):
     """A command that was reported, and when."""
 
     command: str
@@ -79,8 +72,7 @@ class ExecutedCommand:
     output: str = ""
 
 
-@dataclass(frozen=True)
-class IterationMetrics:
+class IterationMetrics(Frozen):
     """One iteration: when it ran and what it changed. ``completed_at`` is empty while it is open."""
 
     number: int
@@ -88,18 +80,16 @@ class IterationMetrics:
     completed_at: str = ""
     duration_seconds: float = 0.0
     success: bool = True
-    changes: IterationChanges = field(default_factory=IterationChanges)
+    changes: IterationChanges = IterationChanges()
 
 
-@dataclass(frozen=True)
-class SessionMetrics:
+class SessionMetrics(Frozen):
     """The iterations of a session in their order."""
 
     iterations: tuple[IterationMetrics, ...] = ()
 
 
-@dataclass(frozen=True)
-class SessionProgress:
+class SessionProgress(Frozen):
     """How far a session is. ``duration`` leaves pauses out; ``files_changed`` are relative to the project.
 
     ``timeout`` is how long the session's configuration lets it work; nobody ends a session for it.
@@ -112,7 +102,7 @@ class SessionProgress:
     commands_executed: tuple[ExecutedCommand, ...]
     duration: timedelta
     current_phase: str | None
-    metrics: SessionMetrics = field(default_factory=SessionMetrics)
+    metrics: SessionMetrics = SessionMetrics()
     timeout: timedelta = timedelta(0)
 
     @property
@@ -121,8 +111,7 @@ class SessionProgress:
         return bool(self.timeout) and self.duration > self.timeout
 
 
-@dataclass(frozen=True)
-class SessionCheckpoint:
+class SessionCheckpoint(Frozen):
     """A state to go back to. ``state_snapshot`` is the record as it was; a terminal one is not ``resumable``."""
 
     iteration: int
@@ -136,8 +125,7 @@ class SessionCheckpoint:
         return int(self.state_snapshot.get("rev", 0))
 
 
-@dataclass(frozen=True)
-class PersistedSession:
+class PersistedSession(Frozen):
     """A whole session as a storage saves and loads it."""
 
     id: str
@@ -145,7 +133,11 @@ class PersistedSession:
     state: SessionState
     events: tuple[TimestampedEvent, ...] = ()
     checkpoints: tuple[SessionCheckpoint, ...] = ()
-    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    document: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        """The session without its record, which is long and may hold what nobody wants in a message."""
+        return f"PersistedSession(id={self.id!r}, state={self.state!r})"
 
 
 class SessionInfo(Protocol):
@@ -191,5 +183,5 @@ def state_of(document: Mapping[str, Any]) -> SessionState:
 def summary_of(document: Mapping[str, Any]) -> SessionSummary:
     """The summary a completed record holds; an empty one where an older program wrote none."""
     stored = (document.get("lifecycle") or {}).get("summary") or {}
-    known = SessionSummary.__dataclass_fields__
+    known = SessionSummary.__match_args__
     return SessionSummary(**{name: value for name, value in stored.items() if name in known})
