@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from conftest import XDG_HOMES
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -91,6 +92,46 @@ def test_the_library_is_sourced_from_where_it_is_installed(installed: Path) -> N
     unique, program, version = done.stdout.splitlines()
     assert (len(unique), program, version) == (36, f"{installed}/bin/mas", f"mas version {mas.__version__}")
     assert done.stderr == ""
+
+
+LIFE = """
+set -euo pipefail
+id=$("$1" start --isolated --template solo --command 'cat -' -q)
+source "$("$1" path lib)/session.sh"
+[[ $(find_session_by_id "$id") == "$("$1" path "$id")" ]]
+[[ $("$1" agents "$id" -q) == 00 ]]
+"$1" stop -q "$id" && "$1" rm -q "$id" && "$1" doctor
+"""
+
+
+def live(program: Path, place: Path, **env: str) -> None:
+    """Start a team, look at it by the library, and end it; by an installed program that knows no checkout."""
+    around = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    around |= {"MAS_ROOT": str(place), **env}
+    argv = ["bash", "--norc", "-c", LIFE, "bash", str(program)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, env=around, cwd="/")
+    assert (done.returncode, done.stderr) == (0, "all is well\n"), done
+
+
+@pytest.mark.usefixtures("tmux_socket")
+def test_a_team_is_started_by_what_is_installed(installed: Path, tmp_path: Path) -> None:
+    live(installed / "bin" / "mas", tmp_path / "a root", PYTHONPATH=str(installed))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tmux_socket")
+def test_pip_makes_a_typed_program_of_a_checkout(tmp_path: Path) -> None:
+    """In an environment of its own, with what the package index has: that is what a user types."""
+    env = {name: value for name, value in os.environ.items() if name not in ("HOME", *XDG_HOMES)}
+    subprocess.run([sys.executable, "-I", "-m", "venv", tmp_path / "env"], check=True, timeout=60)
+    python = tmp_path / "env" / "bin" / "python"
+    pip = (str(python), "-I", "-m", "pip", "install", "-q", "--disable-pip-version-check", str(HERE))
+    subprocess.run(pip, check=True, timeout=300, env=env | {"HOME": str(tmp_path)}, cwd="/")
+    live(python.with_name("mas"), tmp_path / "a root")
+    (tmp_path / "uses.py").write_text("from mas import SessionManager\nreveal_type(SessionManager().get_session)\n")
+    mypy = (sys.executable, "-I", "-m", "mypy", "--python-executable", python, "uses.py")
+    done = subprocess.run(mypy, check=True, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert 'Revealed type is "def (session_id: str) -> mas.session.Session"' in done.stdout
 
 
 def test_the_metadata_names_the_licence_the_python_and_the_command(wheel: Path) -> None:
