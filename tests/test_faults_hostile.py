@@ -3,6 +3,7 @@
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 from bashes import PROGRAM, give_readers, run
 from commandline import ok
@@ -36,7 +37,7 @@ def test_a_team_lives_and_ends_in_a_hostile_place(tmp_path: Path, tmux_socket: P
     tmux(tmux_socket, "new-session", "-d", "-s", FOREIGN, "cat")
     pid, pane = tmux(tmux_socket, "display-message", "-p", "-t", f"={FOREIGN}:", "#{pid},0 #{pane_id}")[0].split()
     env = {"TMUX": f"{tmux_socket},{pid}", "TMUX_PANE": pane}
-    at = {"root": place, "env": env, "cwd": tmp_path}
+    at: dict[str, Any] = {"root": place, "env": env, "cwd": tmp_path}
 
     assert ok("start", "--isolated", "--template", "squad", *reader, "--id", ID, "-q", **at).out == f"{ID}\n"
     shown = ok("show", "dead", "--json", **at).json
