@@ -8,6 +8,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,10 +98,11 @@ COMMANDS: dict[str, Callable[[Mas], list[str]]] = {
 }
 
 
-def traced(mas: Mas, words: Sequence[str], *options: str) -> None:
-    """Run a command line under strace, to its end or to where it is killed."""
+def traced(mas: Mas, words: Sequence[str], *options: str) -> int:
+    """Run a command line under strace, to its end or to where it is killed; strace ends as that did."""
     line = [sys.executable, "-P", "-m", "mas", *words, "--root", str(mas.root.path)]
-    subprocess.run(["strace", "-qq", *options, *line], capture_output=True, check=False, timeout=_TIMEOUT)
+    done = subprocess.run(["strace", "-qq", *options, *line], capture_output=True, check=False, timeout=_TIMEOUT)
+    return done.returncode
 
 
 def points(bench: Bench, prepare: Callable[[Mas], list[str]]) -> list[Point]:
@@ -136,11 +138,12 @@ def kill(bench: Bench, prepare: Callable[[Mas], list[str]], at: Point) -> tuple[
     """Kill a command at a point; what was found then, and what is wrong once the doctor was there."""
     mas = bench.root()
     words = prepare(mas)
-    logs = {row["sessionId"]: roots.log_of(mas.root, row["sessionId"]) for row in mas.rows()}
-    traced(mas, words, "-e", f"trace={at.call}", "-e", f"inject={at.call}:signal=KILL:when={at.number}")
+    logs = {session_id: roots.log_of(mas.root, session_id) for session_id in mas.storage.list()}
+    ended = traced(mas, words, "-e", f"trace={at.call}", "-e", f"inject={at.call}:signal=KILL:when={at.number}")
     failpoints.settle(bench.socket)
     state = "+".join(sorted({one.problem for one in doctor.look(mas).findings})) or "whole"
-    wrong = [f"the doctor leaves {one}" for one in doctor.mend(mas).remaining]
+    wrong = [] if ended == -signal.SIGKILL else [f"it was not killed, and ended with {ended}"]
+    wrong += [f"the doctor leaves {one}" for one in doctor.mend(mas).remaining]
     wrong += roots.violations(mas, bench.socket)
     for session_id, log in logs.items():
         if mas.storage.has(session_id) and not roots.log_of(mas.root, session_id).startswith(without_tail(log)):
