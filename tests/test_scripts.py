@@ -390,10 +390,35 @@ def test_a_change_passes_when_linters_and_tests_do(
 ) -> None:
     shutil.copytree(HERE / ".ci", tmp_path / ".ci")
     program(tmp_path / "scripts" / "check", 'echo "check $*"', f"exit {check}")
-    program(tmp_path / "scripts" / "test", "echo 3 passed", f"exit {test}")
+    program(tmp_path / "scripts" / "test", 'echo "test $*"', f"exit {test}")
     done = run(tmp_path / ".ci" / "run", path=machine)
-    runs = 1 if test == 0 else 2  # what failed is run once more by itself
-    assert (done.returncode, done.stdout.splitlines()) == (expected, ["check lint", *["3 passed"] * runs])
+    again = "test --cov --cov-append -n 0 --last-failed --last-failed-no-failures none"
+    runs = ["test --cov"] if test == 0 else ["test --cov", again]  # what failed by itself, and the floors once more
+    assert (done.returncode, done.stdout.splitlines()) == (expected, ["check lint", *runs])
+
+
+RECORD = ("lifecycle", "events", "session", "storage", "projections", "manager", "reconcile")
+
+
+@pytest.mark.parametrize(("tests", "below", "expected"), [(0, "", 0), (3, "", 3), (0, "manager", 1), (5, "events", 5)])
+def test_each_module_of_the_record_has_a_floor(
+    checkout: Path, machine: Path, tests: int, below: str, expected: int
+) -> None:
+    (checkout / ".venv" / "bin" / "python").unlink()
+    asked = checkout / "asked"
+    lines = (
+        '[ "$2" = coverage ] || exit ' + str(tests),
+        f'echo "$4 $5" >>"{asked}"',
+        f'[ "$4" != --include=mas/{below}.py ]',
+    )
+    program(checkout / ".venv" / "bin" / "python", *lines)
+    program(checkout / "scripts" / "setup")
+    done = run(checkout / "scripts" / "test", "--cov", path=machine)
+    assert asked.read_text().splitlines() == [f"--include=mas/{name}.py --fail-under=98" for name in RECORD]
+    complaint = f"mas: the tests cover less than 98 percent of mas/{below}.py\n" if below else ""
+    assert (done.returncode, done.stdout, done.stderr) == (expected, "", complaint)
+    assert run(checkout / "scripts" / "test", path=machine).returncode == tests
+    assert len(asked.read_text().splitlines()) == len(RECORD)
 
 
 # --- scripts/test ---
