@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import commandline
 import pytest
 import roots
 
@@ -252,6 +253,23 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(small_disk: Mas, tmux_soc
         assert small_disk.view(started.session.session_id).status == "active"
         assert doctor.mend(small_disk).remaining == ()
     assert list(roots.violations(small_disk, tmux_socket)) == []
+
+
+def test_terminals_that_run_out_meanwhile_leave_nothing(root: Root, tmux_socket: Path) -> None:
+    """Where fewer may be used than the system tells, as in a container: the third agent of four gets none."""
+    apart = "mount -t devpts -o newinstance,ptmxmode=0666,max=2 devpts /dev/pts"
+    if subprocess.run(["unshare", "-m", "sh", "-c", apart], capture_output=True, check=False, timeout=10).returncode:
+        pytest.skip("terminals of one's own can only be mounted by root")
+    line = [*commandline.PROGRAM, "start", "--isolated", "--template", "squad", "--command", "cat", "--root", root.path]
+    argv = ["unshare", "-m", "sh", "-c", f'{apart} && exec "$@"', "sh", *line]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("mas: tmux could not build mas-")
+    assert done.stderr.endswith(
+        "nothing of the new session is left; stop a session that is not needed; `mas list` shows them\n"
+    )
+    assert nothing(roots.mas_of(root), tmux_socket) == []
+    assert list(roots.violations(roots.mas_of(root), tmux_socket)) == []
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Teams: built by one client, ended by an id that was checked, shown to whoever attaches."""
 
-
 from mas import proc
-from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
+from mas.errors import CapacityError, ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
 from mas.launch import Launched, LaunchPlan, created, read, respawn_script, restamp, script
 from mas.tmux.client import Server, ask, call, equals, listing, pane_target, session_target
 
@@ -115,4 +114,7 @@ def _refusal(plan: LaunchPlan, result: proc.Result) -> MasError:
         return ExistsError(msg, hint=f"look at it: tmux attach -t {plan.name}")
     if not said or "server exited" in said or "lost server" in said:
         return UnknownStateError(f"tmux went away while it built {plan.name}: {complaint}", hint="mas doctor")
-    return MasError(f"tmux could not build {plan.name}: {complaint}", hint="what was built of it is gone again")
+    msg = f"tmux could not build {plan.name}: {complaint}"
+    if "fork failed" in said:  # what the system says it lacks is a terminal, a process or memory
+        return CapacityError(msg, hint="stop a session that is not needed; `mas list` shows them")
+    return MasError(msg, hint="what was built of it is gone again; try it once more")
