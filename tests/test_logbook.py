@@ -17,7 +17,7 @@ from mas.events import CommandExecuted, Failed, IterationCompleted, IterationSta
 from mas.filestore import FileStorage
 from mas.logbook import LOG, SNAPSHOT
 from mas.paths import Root, SessionPaths
-from mas.record import Document, fold
+from mas.record import Document, fold, lifecycle_of
 from mas.replay import Entry, Stored
 
 LABEL: Entry = ("updated", {"set": {"label": "x"}})
@@ -53,12 +53,14 @@ def quarantined(paths: SessionPaths) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in found}
 
 
-def mutilations(raw: bytes, every: int = 1) -> Iterator[tuple[str, bytes]]:
-    """Every truncation, and every byte flipped in one of its bits."""
+def mutilations(raw: bytes, every: int = 1, patterns: tuple[int, ...] = (0,)) -> Iterator[tuple[str, bytes]]:
+    """Every truncation, and every byte flipped by each of these patterns; by 0 in one of its bits."""
     chance = random.Random(raw)  # noqa: S311
     for at in range(0, len(raw), every):
         yield f"cut at {at}", raw[:at]
-        yield f"flipped at {at}", raw[:at] + bytes([raw[at] ^ 1 << chance.randrange(8)]) + raw[at + 1 :]
+        for pattern in patterns:
+            flip = pattern or 1 << chance.randrange(8)
+            yield f"flipped at {at} by {flip:08b}", raw[:at] + bytes([raw[at] ^ flip]) + raw[at + 1 :]
 
 
 # --- every byte ---
@@ -108,22 +110,35 @@ def check_history(storage: FileStorage, log: list[lines.Line], what: str) -> Non
 
 
 @pytest.mark.parametrize("name", [LOG, SNAPSHOT])
+@pytest.mark.parametrize(
+    ("every", "patterns"), [(7, (0,)), pytest.param(1, (0, 0xFF, 0x20, 0x01), marks=pytest.mark.slow)]
+)
 def test_whatever_byte_is_lost_or_flipped_writing_mends_or_refuses(
-    storage: FileStorage, paths: SessionPaths, name: str
+    storage: FileStorage, paths: SessionPaths, name: str, every: int, patterns: tuple[int, ...]
 ) -> None:
     place = paths.directory / name
     saved = {path.name: path.read_bytes() for path in (paths.log, paths.snapshot)}
-    for what, raw in mutilations(saved[name], every=7):
+    newest, other = storage.read(ID).document, storage.read(OTHER_ID)
+    for what, raw in mutilations(saved[name], every, patterns):
         place.write_bytes(raw)
         try:
             write(storage)
         except MasError:
             assert place.read_bytes() == raw, what
         else:
-            assert storage.read(ID).damage == "", what
-            assert storage.read(ID).torn == 0, what
+            check_written(storage, newest, what)
+        assert storage.read(OTHER_ID) == other
         for path in (paths.log, paths.snapshot):
             path.write_bytes(saved[path.name])
+
+
+def check_written(storage: FileStorage, before: Document, what: str) -> None:
+    """What was written is there, and nothing is lost that was there before."""
+    stored = storage.read(ID)
+    assert (stored.damage, stored.torn, stored.stale) == ("", 0, False), what
+    assert stored.document["runtime"] == {"label": "x"}, what
+    assert stored.document["rev"] > before["rev"], what
+    assert lifecycle_of(stored.document) == lifecycle_of(before), what
 
 
 # --- torn tails ---
