@@ -1,9 +1,12 @@
 import json
 import os
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import commandline
 import pytest
 import roots
 
@@ -168,6 +171,27 @@ def test_a_team_is_waited_for(up: tuple[Mas, str]) -> None:
     mas.stop(session_id, grace=0)
     waiting.join()
     assert reached == ["stopped"]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not there")
+def test_waiting_costs_a_stat_ten_times_a_second_and_tmux_once(
+    up: tuple[Mas, str], fake: roots.FakeTmux, tmp_path: Path
+) -> None:
+    """Counted by strace in the real program, and by a tmux that counts; how long it took bounds both."""
+    mas, session_id = up
+    fake.instead("true", of=10_000)
+    trace, begun = tmp_path / "trace", time.monotonic()
+    words = ["wait", session_id, "--until", "stopped", "--timeout", "0.5"]
+    done = commandline.mas(
+        *words, root=mas.root.path, program=("strace", "-o", str(trace), "-e", "trace=%file", *commandline.PROGRAM)
+    )
+    seconds, calls = time.monotonic() - begun, trace.read_text().splitlines()
+    assert done.code == 124, done
+    looks = [call for call in calls if '"events.jsonl"' in call and "stat" in call.partition("(")[0]]
+    assert 1 < len(looks) <= 2 + 10 * seconds
+    assert 1 <= fake.counted() <= 1 + seconds
+    reads = [call for call in calls if '"events.jsonl"' in call and call.startswith("open")]
+    assert len(reads) <= 1  # at the first look; then only its size is asked for
 
 
 def test_a_tmux_that_gives_no_answer_is_not_taken_for_one(up: tuple[Mas, str], root: Root) -> None:
