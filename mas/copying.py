@@ -9,7 +9,7 @@ from contextlib import suppress
 from errno import EDQUOT, EINVAL, ELOOP, EMFILE, ENFILE, ENOENT, ENOSPC, ENOSYS, ENOTDIR, EOPNOTSUPP, EPERM, EXDEV
 from pathlib import Path
 
-from mas.errors import CapacityError, ExistsError, MasError
+from mas.errors import CapacityError, ExistsError, MasError, remedy
 from mas.trees import (
     DIRECTORY,
     MIB,
@@ -195,5 +195,5 @@ def unwritable(path: Path, error: OSError) -> MasError:
     """The error to raise where something cannot be made or written."""
     msg = f"cannot write {shown(path)}: {error.strerror}"
     if error.errno in _NO_ROOM:
-        return CapacityError(msg, hint="make room, then run the command again")
-    return MasError(msg, hint="look at the permissions of its directory")
+        return CapacityError(msg, hint=remedy(error, "make room, then run the command again"))
+    return MasError(msg, hint=remedy(error, "look at the permissions of its directory"))

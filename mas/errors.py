@@ -131,11 +131,20 @@ _DOING = {
 }
 
 
+_LIMITS = {errno.EMFILE: "ulimit -n 1024", errno.EFBIG: "ulimit -f unlimited"}
+
+
+def remedy(error: OSError, otherwise: str | None) -> str | None:
+    """What to do about a refusal: raise the limit of this process that is in the way, or what helps ``otherwise``."""
+    limit = _LIMITS.get(error.errno or 0)
+    return f"raise the limit and repeat: {limit}" if limit else otherwise
+
+
 def explained(error: OSError, place: object, doing: str = "write") -> MasError:
     """An operating system's refusal as one of ours, naming the place."""
     kind = CapacityError if error.errno in _NO_ROOM else MasError
     reason = (error.strerror or str(error)).lower()
-    return kind(f"cannot {doing} {shorten(str(place), 200)}: {reason}", hint=_DOING.get(doing))
+    return kind(f"cannot {doing} {shorten(str(place), 200)}: {reason}", hint=remedy(error, _DOING.get(doing)))
 
 
 @contextmanager

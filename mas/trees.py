@@ -12,7 +12,7 @@ from errno import ELOOP
 from pathlib import Path
 from typing import NamedTuple
 
-from mas.errors import MasError, NotFoundError, RefusedError, shorten
+from mas.errors import MasError, NotFoundError, RefusedError, remedy, shorten
 
 MIB = 1024 * 1024
 
@@ -240,4 +240,4 @@ def unreadable(path: Path, error: OSError) -> MasError:
         return NotFoundError(f"not a directory: {shown(path)}", hint="a symbolic link is not followed")
     if error.errno == ELOOP:
         return _unfit(path, "a symbolic link", "put what it stands for there")
-    return MasError(f"cannot read {shown(path)}: {error.strerror}", hint="look at its permissions")
+    return MasError(f"cannot read {shown(path)}: {error.strerror}", hint=remedy(error, "look at its permissions"))

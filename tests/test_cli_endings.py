@@ -231,3 +231,31 @@ def test_a_stop_of_an_unknown_id_does_not_keep_the_others_from_it(root: Path, tm
     made = start(place)
     assert mas("stop", made, "nothing", root=place).code == 1
     assert ok("list", "--active", "-q", root=place).lines == [made]
+
+
+LIMITED = """
+import os, resource, sys
+from mas.cli import main
+memory = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+used = {"RLIMIT_AS": memory, "RLIMIT_NOFILE": 3, "RLIMIT_FSIZE": 0}[sys.argv[1]]
+resource.setrlimit(getattr(resource, sys.argv[1]), (used + int(sys.argv[2]),) * 2)
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "more"),
+    [
+        *(("RLIMIT_AS", room << 20) for room in (0, 2, 6, 12)),
+        *(("RLIMIT_NOFILE", room) for room in (0, 1, 2, 4)),
+        ("RLIMIT_FSIZE", 0),
+    ],
+)
+def test_a_limit_of_the_process_ends_a_call_in_one_line(tmp_path: Path, limit: str, more: int) -> None:
+    """Wherever it is felt: while modules are loaded, while files are read, while the log is written."""
+    made = record(tmp_path)
+    argv = [sys.executable, "-P", "-c", LIMITED, limit, str(more), "pause", made]
+    done = subprocess.run(argv, env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == (0 if document(tmp_path, made)["status"] == "paused" else 1), done
+    assert done.stderr.startswith("mas: " if done.returncode else made[:8])
+    assert done.stderr.count("\n") == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mas import errors
+from mas import copying, errors, trees
 from mas.errors import (
     AmbiguousError,
     BusyError,
@@ -73,6 +73,16 @@ def test_what_room_would_mend_is_a_matter_of_capacity(code: int) -> None:
     error = explained(OSError(code, os.strerror(code)), Path("/some/place"))
     assert isinstance(error, CapacityError)
     assert str(error).startswith("cannot write '/some/place': ")
+
+
+def test_a_limit_of_the_process_is_named(tmp_path: Path) -> None:
+    assert explained(OSError(errno.EMFILE, "Too many open files"), "x", "read").hint == (
+        "raise the limit and repeat: ulimit -n 1024"
+    )
+    for made in (copying.unwritable, trees.unreadable):
+        assert made(tmp_path, OSError(errno.EFBIG, "File too large")).hint == (
+            "raise the limit and repeat: ulimit -f unlimited"
+        )
 
 
 def test_other_refusals_of_the_system_are_explained_with_the_place() -> None:

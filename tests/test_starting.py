@@ -260,7 +260,17 @@ def test_terminals_that_run_out_meanwhile_leave_nothing(root: Root, tmux_socket:
     apart = "mount -t devpts -o newinstance,ptmxmode=0666,max=2 devpts /dev/pts"
     if subprocess.run(["unshare", "-m", "sh", "-c", apart], capture_output=True, check=False, timeout=10).returncode:
         pytest.skip("terminals of one's own can only be mounted by root")
-    line = [*commandline.PROGRAM, "start", "--isolated", "--template", "squad", "--command", "cat", "--root", root.path]
+    line = [
+        *commandline.PROGRAM,
+        "start",
+        "--isolated",
+        "--template",
+        "squad",
+        "--command",
+        "cat",
+        "--root",
+        str(root.path),
+    ]
     argv = ["unshare", "-m", "sh", "-c", f'{apart} && exec "$@"', "sh", *line]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1

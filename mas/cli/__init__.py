@@ -19,6 +19,7 @@ gc.set_threshold(100_000, 50, 100)
 from mas.errors import MasError  # noqa: E402
 
 BUG = 3
+NO_ROOM = "mas: there is not enough memory, or a limit of this process is too low; see `ulimit -a`\n"
 BROKEN_PIPE = 128 + signal.SIGPIPE
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -87,18 +88,28 @@ def _end_by_exception() -> list[Interrupted]:
 
 def _failed(error: BaseException, words: Sequence[str]) -> int:
     with suppress(OSError, ValueError):  # nobody may be left to tell it to
-        from mas.cli import failures  # noqa: PLC0415  nothing failed most of the time
-
-        sys.stderr.write(failures.told(error, words))
+        sys.stderr.write(_told(error, words))
         sys.stderr.flush()
         if isinstance(error, MasError) and "--json" in words:
+            from mas.cli import failures  # noqa: PLC0415  see _told
+
             sys.stdout.write(failures.as_json(error))
             sys.stdout.flush()
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, MasError):
         return error.exit_code
-    return 1 if isinstance(error, OSError) else BUG
+    return 1 if isinstance(error, OSError | MemoryError) else BUG
+
+
+def _told(error: BaseException, words: Sequence[str]) -> str:
+    """The line for an error, also where there is no room left to load what makes it."""
+    try:
+        from mas.cli import failures  # noqa: PLC0415  nothing failed most of the time
+
+        return failures.told(error, words)
+    except (OSError, MemoryError, ImportError):
+        return NO_ROOM
 
 
 def _flush_talk() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mas
 from mas import render
+from mas.cli import NO_ROOM
 from mas.cli.calls import split_common
 from mas.errors import AmbiguousError, MasError, shorten
 
@@ -30,6 +31,8 @@ def told(error: BaseException, words: Sequence[str]) -> str:
     if isinstance(error, OSError):
         place = f": {shorten(os.fspath(error.filename))}" if error.filename is not None else ""
         return _line(f"{error.strerror or error}{place}")
+    if isinstance(error, MemoryError):
+        return NO_ROOM
     return _line(f"a bug in mas ({type(error).__name__}); {_written(error, words)}")
 
 
