@@ -265,7 +265,7 @@ def lock(
     try:
         held.acquire(timeout=timeout)
     except filelock.Timeout:
-        msg = f"{path.stem} is in use by {_holder(path)}"
+        msg = f"{path.stem} is in use by {holder(path)}"
         raise BusyError(msg, hint="wait for it, or end it; nobody's lock is ever broken") from None
     except OSError as error:
         raise explained(error, path) from error
@@ -316,7 +316,7 @@ def _prepare_place(place: Path, *, inside: bool) -> None:
         pass
 
 
-def _holder(path: Path) -> str:
+def holder(path: Path) -> str:
     """Who holds a lock, as far as the kernel tells."""
     try:
         found = path.stat()

@@ -97,8 +97,9 @@ class Inspection:
         if not is_stored_id(session_id):
             return tuple(self._strange(session_id))
         found = reconcile.plan(self.seen(session_id))
-        if found and not held and files.is_locked(self.root.lock(session_id)):
-            return reconcile.plan(Seen(session_id, locked=True))
+        lock = self.root.lock(session_id)
+        if found and not held and files.is_locked(lock):
+            return reconcile.plan(Seen(session_id, locked=files.holder(lock)))
         return found
 
     def _strange(self, name: str) -> Iterator[Finding]:

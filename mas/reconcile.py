@@ -69,8 +69,8 @@ class Seen(NamedTuple):
     """Processes of the last launch that outlived its tmux session."""
     staged: bool = False
     discarded: tuple[str, ...] = ()
-    locked: bool = False
-    """Somebody holds the lock: whatever this is, it is being worked on."""
+    locked: str = ""
+    """Who holds the lock: whatever this is, it is being worked on."""
     lock_file: bool = False
     temporaries: tuple[str, ...] = ()
     wrong_modes: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class Finding(NamedTuple):
 def plan(seen: Seen) -> tuple[Finding, ...]:
     """What is wrong with one session, in the order in which it is to be mended."""
     if seen.locked:
-        return (Finding(seen.session_id, "busy", "it is being worked on"),)
+        return (Finding(seen.session_id, "busy", f"not looked at: {seen.locked} works on it"),)
     return tuple(finding for rule in _RULES for finding in rule(seen))
 
 

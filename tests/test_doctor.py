@@ -506,9 +506,11 @@ def hold(mas: Mas) -> Iterator[Callable[[str], int]]:
 def test_what_somebody_works_on_is_left_to_him(mas: Mas, tmux_socket: Path, hold: Callable[[str], int]) -> None:
     session_id = roots.start(mas).session.session_id
     want_down(mas, session_id, tmux_socket)
-    hold(session_id)
+    pid = hold(session_id)
     for report in (doctor.look(mas), doctor.mend(mas)):
-        assert [one.problem for one in report.findings] == ["busy"]
+        (found,) = report.findings
+        assert found.problem == "busy"
+        assert found.text.startswith(f"not looked at: process {pid} (python")
         assert report.remaining == ()
     assert list(roots.teams(tmux_socket, mas.root)) == [session_id]
 

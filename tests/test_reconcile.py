@@ -121,7 +121,7 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         (sound(damage="why", row=None), ["damage", "directory_without_row"]),
         (sound(document=None, unreadable="why", row=None), ["unreadable"]),
         # somebody at work
-        (sound(locked=True, torn=3), ["busy"]),
+        (sound(locked="process 1", torn=3), ["busy"]),
     ],
 )
 def test_each_rule(seen: Seen, found: list[str]) -> None:

@@ -77,7 +77,9 @@ def _verdict(report: Report, *, named: bool, mending: bool) -> str:
         return "all is well"
     if not left:
         mended = sum(1 for how in report.mended.values() if not how)
-        return f"{mended} found and mended" if mended else "nothing that needs mending"
+        busy = sum(1 for one in report.findings if one.problem == "busy")
+        said = f"{mended} found and mended" if mended else "nothing that needs mending"
+        return f"{said}; {busy} not looked at, call it again" if busy else said
     mendable = any(one.action and (named or not one.lossy) for one in report.remaining)
     hint = "; --fix mends it" if mendable and not mending else ""
     return f"{left} findings remain{hint}" if left != 1 else f"1 finding remains{hint}"
