@@ -1,5 +1,6 @@
 """The command line as a whole: help, options of every verb, and what it says to a wrong call."""
 
+import fcntl
 import json
 import os
 import re
@@ -227,3 +228,15 @@ def test_what_is_left_alone_is_not_counted_as_mended(tmp_path: Path) -> None:
     done = ok("doctor", "--fix", root=tmp_path)
     assert done.out == "notes\tforeign_directory\tthis directory holds no session; it is left alone\t\n"
     assert done.err == "nothing that needs mending\n"
+
+
+def test_the_doctor_says_what_it_could_not_look_at(root: Root) -> None:
+    made = record(root.path)
+    with root.session(made).log.open("ab") as log:
+        log.write(b"torn")
+    with root.lock(made).open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = ok("doctor", root=root.path)
+    assert done.out.startswith(f"{made}\tbusy\tnot looked at: process {os.getpid()} (")
+    assert done.err == "nothing that needs mending; 1 not looked at, call it again\n"
+    assert ok("doctor", "--fix", root=root.path).err == "1 found and mended\n"
