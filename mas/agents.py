@@ -64,6 +64,7 @@ def classify(signs: Signs, profile: Profile) -> Doing:
         return Doing("running", "its screen is changing")
     patterns: tuple[tuple[State, str], ...] = (
         ("waiting", profile.waiting),
+        ("running", profile.busy),
         ("idle", profile.idle),
         ("idle", profile.ready),
     )

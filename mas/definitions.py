@@ -16,6 +16,9 @@ BUILT_IN = "built in"
 KINDS = ("agent", "shell")
 """What a profile runs: an agent program, or a shell that people and scripts type into."""
 
+MENUS = ("keys", "arrows")
+"""What chooses in an agent's menus: keys that stand beside the choices, or nothing but arrows and Enter."""
+
 LONGEST_DELAY = 30
 """More seconds than this between a text and its Enter is a mistake."""
 
@@ -28,9 +31,9 @@ class Profile(NamedTuple):
 
     ``command`` and ``resume`` (used where an agent is brought back; empty means ``command``) are argument lists with
     placeholders, run by no shell. ``models`` turns a team's word for a model into the program's, an empty one into no
-    choice. ``ready``, ``waiting`` and ``idle`` are regular expressions searched for on the screen, ``^`` and ``$``
-    meaning each line: the agent reads input, it asks for a decision, it has nothing to do. ``enter_delay`` is the
-    seconds between a text and its Enter.
+    choice. ``ready``, ``waiting``, ``busy`` and ``idle`` are regular expressions searched for on the screen, ``^`` and
+    ``$`` meaning each line: the agent reads input, it asks for a decision, it works, it has nothing to do. ``menus`` is
+    one of ``MENUS``. ``enter_delay`` is the seconds between a text and its Enter.
     """
 
     name: str
@@ -41,7 +44,9 @@ class Profile(NamedTuple):
     kind: str = "agent"
     ready: str = ""
     waiting: str = ""
+    busy: str = ""
     idle: str = ""
+    menus: str = "keys"
     enter_delay: float | None = None
     source: str = BUILT_IN
 
@@ -84,6 +89,8 @@ class _Table:
             raise self.wrong("command", "a command line, or a list of words")
         if self.values.get("kind", "agent") not in KINDS:
             raise self.wrong("kind", " or ".join(KINDS))
+        if self.values.get("menus", "keys") not in MENUS:
+            raise self.wrong("menus", " or ".join(MENUS))
         return Profile(
             name=name,
             command=command,
@@ -93,7 +100,9 @@ class _Table:
             kind=self.values.get("kind", "agent"),
             ready=self.pattern("ready"),
             waiting=self.pattern("waiting"),
+            busy=self.pattern("busy"),
             idle=self.pattern("idle"),
+            menus=self.values.get("menus", "keys"),
             enter_delay=self.seconds("enter_delay"),
             source=source,
         )

@@ -132,14 +132,21 @@ class _View(NamedTuple):
         if reason := self._absent(agent_id):
             return reason
         if self._asks(agent_id):
-            return f"it waits for a decision: mas send --answer {agent_id} TEXT"
+            return f"it waits for a decision: {self._chosen_by_hand(agent_id) or f'mas send --answer {agent_id} TEXT'}"
         if queued(self.waiting, agent_id):
             return "after those that wait for it"
         return "" if agent_id in self.readers else "it is starting"
 
     def _unasked(self, agent_id: str) -> str:
         """Why an agent cannot be given an answer."""
-        return self._absent(agent_id) or ("" if self._asks(agent_id) else "it asks for nothing")
+        if reason := self._absent(agent_id):
+            return reason
+        return self._chosen_by_hand(agent_id) if self._asks(agent_id) else "it asks for nothing"
+
+    def _chosen_by_hand(self, agent_id: str) -> str:
+        """What to do where an agent's menus take no answer; empty where they do."""
+        by_keys = self.found.profile.menus == "keys"
+        return "" if by_keys else f"its menus take only arrows and Enter, so choose there: mas attach -a {agent_id}"
 
     def _absent(self, agent_id: str) -> str:
         look = self.seen.get(agent_id)

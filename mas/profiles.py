@@ -32,6 +32,8 @@ _ONE_PLACEHOLDER = re.compile(r"(?:--?[A-Za-z][A-Za-z0-9-]*=)?\{(" + "|".join(PL
 _THEIR_OWN = dict.fromkeys(("opus", "sonnet", "haiku"), "")
 _FULL_SCREEN = 0.1
 """Seconds for a program that draws its own input line: an Enter that follows at once may pass for a part of a paste."""
+_BUSY_SCREEN = 0.5
+"""The same for one that takes an Enter for a line break until it has drawn a paste, and is slow at that."""
 
 
 def _menu(mark: str) -> str:
@@ -45,12 +47,18 @@ def _menu(mark: str) -> str:
     return f"(?:{chosen}{wrapped}{other}|{other}{wrapped}{chosen}){rest}"
 
 
+def _near_the_end(shown: str) -> str:
+    """Finds what a program shows beside its input line; further up it would be a text that somebody wrote."""
+    return rf"{shown}.*(?:\n.*){{0,12}}\s*\Z"
+
+
 _BUILT_IN = (
     Profile(
         "claude",
         ("claude", "--model", "{model}"),
         ("claude", "--continue", "--model", "{model}"),
         waiting=_menu("❯>"),  # noqa: RUF001
+        busy=_near_the_end(r"\besc to interrupt\b"),
         idle=r"^[\s│]*[❯>]\s*$",  # noqa: RUF001
         enter_delay=_FULL_SCREEN,
     ),
@@ -59,7 +67,10 @@ _BUILT_IN = (
         ("codex", "--model", "{model}"),
         ("codex", "resume", "--last", "--model", "{model}"),
         models=_THEIR_OWN,
+        # Its input line is there seconds before it reads, with one line below it that says nothing of the model.
+        ready=r"^› .*\n(?:(?!›).*\n){0,20}?  (?!\? for shortcuts\s*\Z)\S.*(?:\n(?!›).*)*\Z",  # noqa: RUF001
         waiting=_menu("›"),  # noqa: RUF001
+        busy=_near_the_end(r"\besc to interrupt\b"),
         enter_delay=_FULL_SCREEN,
     ),
     Profile(
@@ -68,13 +79,17 @@ _BUILT_IN = (
         ("gemini", "--resume", "latest", "--model", "{model}"),
         models=_THEIR_OWN,
         waiting=_menu("●"),
-        enter_delay=_FULL_SCREEN,
+        busy=_near_the_end(r"\(esc to cancel, [0-9]"),
+        idle=r"^[ │]*> +Type your message",
+        enter_delay=_BUSY_SCREEN,
     ),
     Profile(
         "aider",
         ("aider", "--model", "{model}"),
         ("aider", "--restore-chat-history", "--model", "{model}"),
+        ready=r"^(?:[a-z][a-z -]*)?>\s*\Z",  # its mode may stand in front
         waiting=r"\(Y\)es/\(N\)o.*:\s*\Z",  # what was answered stays on its screen, further up
+        busy=r"^ *(?:░█|█░) .*\s*\Z",
         enter_delay=_FULL_SCREEN,
     ),
     Profile(
@@ -82,6 +97,8 @@ _BUILT_IN = (
         ("opencode", "--model", "{model}"),
         ("opencode", "--continue", "--model", "{model}"),
         models=_THEIR_OWN,
+        busy=_near_the_end(r"\besc interrupt\b"),
+        menus="arrows",
         waiting=r"^[^\w\n]*Permission required[^\w\n]*(?:\n.*){0,20}\s*\Z",
         enter_delay=_FULL_SCREEN,
     ),

@@ -5,7 +5,7 @@ import pytest
 from mas.agents import BLANK, LIKELY, NEVER, RESTING, SURE, Signs, classify, ready
 from mas.definitions import Profile
 
-AGENT = Profile("some", ("some",), waiting=r"May I\?", idle=r"^> $", ready=r"^> ")
+AGENT = Profile("some", ("some",), waiting=r"May I\?", busy=r"esc stops", idle=r"^> $", ready=r"^> ")
 QUIET = Profile("quiet", ("quiet",))
 SHELL = Profile("shell", ("sh",), kind="shell")
 
@@ -19,6 +19,8 @@ SHELL = Profile("shell", ("sh",), kind="shell")
         (Signs(there=True, screen="b", before="a"), AGENT, "running", "changing"),
         (Signs(there=True, screen="May I?", before="May I?"), AGENT, "waiting", "May I?"),
         (Signs(there=True, screen="done\n> ", before="done\n> "), AGENT, "idle", ">"),
+        (Signs(there=True, screen="> \nesc stops", before="> \nesc stops"), AGENT, "running", "esc stops"),
+        (Signs(there=True, screen="May I?\nesc stops"), AGENT, "waiting", "May I?"),
         (Signs(there=True, screen="> half a word"), AGENT, "idle", ">"),
         (Signs(there=True, screen="thinking", command="node"), AGENT, "running", "node"),
         (Signs(there=True, screen="x"), QUIET, "running", "process runs"),

@@ -230,6 +230,14 @@ def test_an_answer_is_keys_and_entered_only_where_it_is_a_line(mas: Mas, wait_un
         assert (units / agent_id / "chosen").read_text() == chosen
 
 
+def test_where_only_arrows_choose_an_answer_is_refused_with_what_to_do(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, "--ask", ids=("10",), profile="menus = 'arrows'")
+    wait_until(lambda: "May I?" in stubs.screen(mas, session_id, "10"))
+    by_hand = "its menus take only arrows and Enter, so choose there: mas attach -a 10"
+    assert send(mas, session_id, "10", "1", answer=True) == {"10": Fate("refused", by_hand)}
+    assert send(mas, session_id, "10", "later") == {"10": Fate("queued", f"it waits for a decision: {by_hand}")}
+
+
 def test_an_answer_goes_to_who_asks_and_never_waits(mas: Mas, wait_until: Wait) -> None:
     session_id = stubs.start(mas)
     stubs.settled(mas, session_id, wait_until)

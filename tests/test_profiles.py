@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mas import profiles
-from mas.agents import asks
+from mas.agents import SURE, Signs, asks, classify, ready
 from mas.definitions import Profile
 from mas.errors import MasError, MissingProgramError, NotFoundError, RefusedError, UsageError
 from mas.paths import Root
@@ -146,6 +146,55 @@ def test_an_ordinary_screen_is_no_question(root: Root, name: str, screen: str) -
     assert not asks(screen_of(screen), load(root, {})[name])
 
 
+STATES = {
+    "claude works": ("claude", "@ do it\n\n✻ Thinking…\n\n───\n@ \n───\n  esc to interrupt\n", "running"),
+    "an older claude works": (
+        "claude",
+        "✻ Thinking… (4s · esc to interrupt)\n\n───\n> \n───\n  ? for shortcuts\n",
+        "running",
+    ),
+    "claude is done": ("claude", "@ what does esc to interrupt do?\n" + "● It…\n" * 12 + "───\n@ \n───\n", "idle"),
+    "codex works": (
+        "codex",
+        "• Working (0s • esc to interrupt)\n\n\n^ Ask\n\n  model · /tmp\n  ? for shortcuts\n",
+        "running",
+    ),
+    "codex is done": ("codex", "• Done.\n\n^ Ask\n\n  model · /tmp\n  ? for shortcuts\n", "idle"),
+    "gemini works": (
+        "gemini",
+        " ⠹ Thinking... (esc to cancel, 52s)\n >   Type your message or @path\n dir\n",
+        "running",
+    ),
+    "gemini is done": ("gemini", "✦ Done.\n >   Type your message or @path\n dir\n", "idle"),
+    "aider works": ("aider", "> do it\n\n █░        Waiting for a-model\n", "running"),
+    "aider is done": ("aider", "Tokens: 585 sent, 11 received.\narchitect> \n\n", "idle"),
+    "opencode works": ("opencode", "  ⬝⬝■■  esc interrupt\n", "running"),
+}
+
+
+@pytest.mark.parametrize(("name", "screen", "state"), STATES.values(), ids=STATES)
+def test_what_a_program_shows_while_it_works_and_when_it_is_done(
+    root: Root, name: str, screen: str, state: str
+) -> None:
+    """By its screen alone: it stands still between two looks, and nobody sees how its terminal is set."""
+    shown = screen_of(screen)
+    assert classify(Signs(there=True, screen=shown, before=shown), load(root, {})[name]).state == state
+
+
+@pytest.mark.parametrize(
+    ("name", "screen", "wanted"),
+    [
+        ("codex", "  >_ Codex\n\n^ Ask Codex to do anything\n\n  ? for shortcuts\n\n", False),
+        ("codex", "  >_ Codex\n\n^ Ask Codex to do anything\n\n  model · /tmp\n  ? for shortcuts\n\n", True),
+        ("codex", "^ Ask Codex to do anything\n\n  ← for agents · ? for shortcuts\n", True),
+        ("aider", "Aider v0.86.2\nModel: a-model\n", False),
+        ("aider", "Aider v0.86.2\nModel: a-model\n───\n> \n\n", True),
+    ],
+)
+def test_a_program_reads_once_it_shows_that(root: Root, name: str, screen: str, wanted: bool) -> None:  # noqa: FBT001
+    assert ready(Signs(there=True, screen=screen_of(screen), rests=SURE, keys=True), load(root, {})[name]) is wanted
+
+
 # --- files ---
 
 
@@ -159,7 +208,9 @@ def test_a_users_own_profile(root: Root, config: Path) -> None:
         'kind = "agent"\n'
         "ready = '^> $'\n"
         "waiting = 'y/n'\n"
+        "busy = 'working'\n"
         "idle = 'done'\n"
+        "menus = 'arrows'\n"
         "enter_delay = 1\n"
     )
     profile = load(root, {})["mine"]
@@ -167,6 +218,7 @@ def test_a_users_own_profile(root: Root, config: Path) -> None:
     assert words(profile, Agent("00", "A", model="opus")) == ["my-agent", "--say", "two words", "--model=large"]
     assert words(profile, resume=True) == ["my-agent", "--again"]
     assert (profile.env, profile.enter_delay, profile.ready) == ({"MY_MODE": "quiet"}, 1.0, "^> $")
+    assert (profile.busy, profile.menus) == ("working", "arrows")
     assert profile.source == f"'{config}'"
 
 
@@ -206,7 +258,7 @@ def test_a_path_is_meant_from_the_file_that_names_it(
         ("[profile.x]", r"profile\.x\.command is None, expected a command line"),
         (
             "[profile.x]\ncommand = 'x'\ncolour = 'red'",
-            r"profile\.x\.colour is 'red', expected one of the keys command,",
+            r"profile\.x\.colour is 'red', expected one of the keys busy, command,",
         ),
     ],
 )
