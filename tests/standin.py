@@ -21,8 +21,12 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "exec_command": {"cmd": COMMAND, **ASKING},
     "shell_command": {"command": COMMAND, **ASKING},
     "shell": {"command": COMMAND.split(), **ASKING},
+    "run_shell_command": {"command": COMMAND, "description": "Make a file"},
 }
 """The tools by which the programs run commands, and how they are told what."""
+
+LISTING = f"\n\n{COMMAND.rpartition(' ')[2]}\n```\nmade\n```\n"
+"""What has a program without tools make the file."""
 
 Event = tuple[str, Any]
 
@@ -45,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         """A part of a conversation, or something about it."""
         body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
         path = self.path.partition("?")[0]
-        speak = {"/v1/messages": _messages, "/v1/responses": _responses, "/v1/chat/completions": _chat}.get(path)
+        speak = SPEAKERS.get(path.rpartition(":")[2] if path.startswith("/v1beta/") else path)
         if speak is None:
             self._answer({"input_tokens": 10})
         else:
@@ -70,17 +74,20 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
 
+RESULTS = ('"tool_result"', '"function_call_output"', '"role": "tool"', '"functionResponse"')
+"""What stands in a message that says what came out of a command."""
+
+
 def _reply(body: Mapping[str, Any]) -> tuple[str, str]:
     """What is said, and the tool that is to be used before that, if any."""
-    said = body.get("messages") or body.get("input") or [""]
+    said = body.get("messages") or body.get("input") or body.get("contents") or [""]
     last = json.dumps(said[-1])
     heard = sorted(set(re.findall(r"errand-[0-9]", json.dumps(said))))
     text = f"The stand-in has heard of {', '.join(heard) or 'nothing'}."
-    done = any(word in last for word in ('"tool_result"', '"function_call_output"', '"role": "tool"'))
-    if WORK not in last or done:
+    if WORK not in last or any(word in last for word in RESULTS):
         return text, ""
-    names = {tool.get("name") or tool.get("function", {}).get("name") for tool in body.get("tools", ())}
-    return text, next((name for name in ARGUMENTS if name in names), "")
+    names = re.findall(r'"name": "(\w+)"', json.dumps(body.get("tools", ())))
+    return (text, next((name for name in ARGUMENTS if name in names), "")) if names else (text + LISTING, "")
 
 
 def _messages(body: Mapping[str, Any], text: str, tool: str) -> Iterator[Event]:
@@ -133,6 +140,23 @@ def _chat(body: Mapping[str, Any], text: str, tool: str) -> Iterator[Event]:
     end = {"index": 0, "delta": {}, "finish_reason": "tool_calls" if tool else "stop"}
     yield "", {**chunk, "choices": [end], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}
     yield "", "[DONE]"
+
+
+def _generate(body: Mapping[str, Any], text: str, tool: str) -> Iterator[Event]:
+    """As Gemini's server does it."""
+    part: dict[str, Any] = {"functionCall": {"name": tool, "args": ARGUMENTS[tool]}} if tool else {"text": text}
+    usage = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
+    candidate = {"index": 0, "content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}
+    yield "", {"candidates": [candidate], "usageMetadata": usage, "modelVersion": body.get("model", "")}
+
+
+SPEAKERS = {
+    "/v1/messages": _messages,
+    "/v1/responses": _responses,
+    "/v1/chat/completions": _chat,
+    "streamGenerateContent": _generate,
+}
+"""By the path that is asked, or by what follows the model in it."""
 
 
 @contextmanager

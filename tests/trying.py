@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,28 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class Program:
-    """An agent program: the package of npm it comes in, and what its home must hold for it to ask nothing at first."""
+    """An agent program: the package it comes in, and what its home must hold for it to ask nothing at first."""
 
     package: str
     files: Callable[[str], Mapping[str, object]]
     env: Callable[[str], Mapping[str, str]]
+    python: bool = False
+    """Whether the package is one of Python and not of npm."""
+    consent: str = "1"
+    """What it takes for a yes."""
+
+    @property
+    def directory(self) -> str:
+        """Where its program is, below the directory that it is installed in."""
+        return "bin" if self.python else "node_modules/.bin"
+
+    def install(self, place: Path) -> Iterator[list[str]]:
+        """The commands that do it."""
+        if self.python:
+            yield [sys.executable, "-m", "venv", str(place)]
+            yield [str(place / "bin" / "pip"), "install", "--quiet", self.package]
+        else:
+            yield ["npm", "install", "--no-fund", "--no-audit", "--loglevel", "error", self.package]
 
 
 def _claude_env(url: str) -> Mapping[str, str]:
@@ -72,10 +89,35 @@ def _opencode_files(url: str) -> Mapping[str, object]:
     return {".config/opencode/opencode.json": {**settings, "provider": {"local": provider}}}
 
 
+def _gemini_files(url: str) -> Mapping[str, object]:
+    del url
+    general = {"enableAutoUpdate": False, "enableAutoUpdateNotification": False}
+    auth = {"auth": {"selectedType": "gemini-api-key"}}
+    quiet = {"privacy": {"usageStatisticsEnabled": False}}
+    model = {"name": "gemini-2.5-flash"}  # without one, a model is asked for a model
+    return {".gemini/settings.json": {"general": general, "model": model, "security": auth, **quiet}}
+
+
+def _aider_files(url: str) -> Mapping[str, object]:
+    del url
+    lines = ("check-update: false", "show-release-notes: false", "show-model-warnings: false", "auto-commits: false")
+    return {".aider.conf.yml": "\n".join([*lines, 'alias: ["sonnet:openai/stand-in"]'])}
+
+
 PROGRAMS = {
     "claude": Program("@anthropic-ai/claude-code", _claude_files, _claude_env),
     "codex": Program("@openai/codex", _codex_files, lambda _: {"OPENAI_API_KEY": KEY}),
     "opencode": Program("opencode-ai", _opencode_files, lambda _: {}),
+    "gemini": Program(
+        "@google/gemini-cli", _gemini_files, lambda url: {"GEMINI_API_KEY": KEY, "GOOGLE_GEMINI_BASE_URL": url}
+    ),
+    "aider": Program(
+        "aider-chat",
+        _aider_files,
+        lambda url: {"OPENAI_API_KEY": KEY, "OPENAI_API_BASE": f"{url}/v1"},
+        python=True,
+        consent="y",
+    ),
 }
 
 
@@ -94,7 +136,7 @@ class Trial:
         self.socket = place / "tmux"
         self.session = ""
         self.env = {
-            "PATH": os.pathsep.join([str(programs / "node_modules" / ".bin"), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(programs / self.program.directory), os.environ["PATH"]]),
             "HOME": str(place / "home"),
             "MAS_ROOT": str(place / "root"),
             "MAS_TMUX_SOCKET": str(self.socket),
@@ -109,9 +151,9 @@ class Trial:
     def install(self) -> None:
         """The program from its registry, and a home in which it was used before."""
         self.programs.mkdir(parents=True, exist_ok=True)
-        if not (self.programs / "node_modules" / ".bin" / self.name).exists():
-            words = ["npm", "install", "--no-fund", "--no-audit", "--loglevel", "error", self.program.package]
-            subprocess.run(words, cwd=self.programs, env={**os.environ, "HOME": str(self.place)}, check=True)
+        if not (self.programs / self.program.directory / self.name).exists():
+            for words in self.program.install(self.programs):
+                subprocess.run(words, cwd=self.programs, env={**os.environ, "HOME": str(self.place)}, check=True)
         for path, content in self.program.files(self.url).items():
             file = self.place / "home" / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +215,7 @@ class Trial:
 
     def run(self) -> None:
         """All steps."""
-        words = [str(self.programs / "node_modules" / ".bin" / self.name), "--version"]
+        words = [str(self.programs / self.program.directory / self.name), "--version"]
         version = subprocess.run(words, env=self.env, capture_output=True, text=True, check=True).stdout.strip()
         say(f"=== {self.name} {version}")
         self.session = self.mas("start", "--isolated", "-q", "--no-attach", "--template", "trial", "--agent", self.name)
@@ -207,8 +249,8 @@ class Trial:
         self.tell("after the decision")
 
     def agree(self) -> None:
-        """Choose the first of what it offers; where it reads no digits, as a person does who attaches: by Enter."""
-        answer = self.mas("send", "--answer", "10", "1", code=None)
+        """Say yes; where it takes no such answer, as a person does who attaches: by Enter."""
+        answer = self.mas("send", "--answer", "10", self.program.consent, code=None)
         say(f"    answered: {answer}")
         if "submitted" not in answer:
             say("    it took no notice; Enter is pressed in its pane")
@@ -252,7 +294,7 @@ def main() -> None:
     for name in given.names:
         if name not in PROGRAMS:
             parser.error(f"it is not known how to try {name!r}; known are {', '.join(PROGRAMS)}")
-    if not shutil.which("npm"):
+    if not all(PROGRAMS[name].python for name in given.names) and not shutil.which("npm"):
         parser.error("npm is missing; install Node.js with your system's package manager")
     for name in given.names:
         with tempfile.TemporaryDirectory(prefix="mas-try-", ignore_cleanup_errors=True) as directory:
