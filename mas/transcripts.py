@@ -30,10 +30,13 @@ _ERASED = re.compile(rb"[^\n]*\r(?!\n)")
 
 
 def find(mas: "Mas", session_id: str, agent_id: str) -> "Transcript":
-    """What an agent's pane printed. Raises RefusedError for an unknown agent, NotFoundError where none is kept."""
+    """What an agent's pane printed, nothing as yet if need be.
+
+    Raises RefusedError for an unknown agent, NotFoundError where none is kept.
+    """
     team, _ = teamfile.stored_team(mas, session_id)
     log = mas.root.session(session_id).agent_log(team.agent(agent_id.removeprefix("agent-")).id)
-    if not log.is_file() and not Path(f"{log}.1").is_file():
+    if not team.log and not log.is_file() and not Path(f"{log}.1").is_file():
         hint = "`mas start --log` keeps one, or log = true in the template's team.toml"
         raise NotFoundError(f"what agent {agent_id} prints is not kept", hint=hint)
     return Transcript(log)
@@ -72,7 +75,7 @@ class Transcript:
     def _next(self) -> IO[bytes] | None:
         """The file that was read last, by whatever name it has now; else the log."""
         older = Path(f"{self._log}.1")
-        path = older if self._file == _inode(older) else self._log
+        path = older if self._file and self._file == _inode(older) else self._log
         with suppress(FileNotFoundError):
             return path.open("rb")
         return None

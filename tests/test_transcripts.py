@@ -36,6 +36,8 @@ def test_what_an_agent_prints_is_kept_where_that_is_asked_for(mas: Mas, wait_unt
     wait_until(lambda: log.read_bytes().count(b"hello from 10") == 2)
     with pytest.raises(RefusedError, match="no agent '77'"):
         transcripts.find(mas, session_id, "77")
+    log.unlink()
+    assert transcripts.find(mas, session_id, "10").last(1) == b""
 
 
 def test_the_right_pane_is_kept_where_a_hook_put_another_one_first(
@@ -62,6 +64,14 @@ def test_the_last_lines_may_be_in_the_older_part(tmp_path: Path) -> None:
     log.write_bytes(b"three\nfour")
     assert Transcript(log).last(3) == b"two\nthree\nfour"
     assert Transcript(log).last(0) == b""
+
+
+def test_a_log_that_is_not_there_yet_is_empty_and_read_once_it_comes(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "log")
+    assert transcript.last(10) == b""
+    assert [*transcript.more()] == []
+    (tmp_path / "log").write_bytes(b"a")
+    assert [*transcript.more()] == [b"a"]
 
 
 def test_what_comes_is_read_once_also_when_the_log_begins_anew(tmp_path: Path) -> None:
