@@ -187,17 +187,16 @@ class Mas:
 
         found = meaning.meant_down(self) if down else meaning.meant(self)
         if found.stray:
-            msg = f"{found.stray.name} is not registered"
-            raise NotFoundError(msg, hint=f"`mas adopt {found.stray.name}` takes it in")
+            raise meaning.unregistered(found.stray)
         return found.session_id
 
     def _find(self, name: str) -> str:
         """The id a name means; a full one is looked up without reading the others."""
         if is_session_id(name) and self.row(name):
             return name
-        from mas import naming  # noqa: PLC0415  listings do without
+        from mas import meaning  # noqa: PLC0415  listings do without
 
-        return str(naming.find(name, self.rows())["sessionId"])
+        return meaning.named(self, name)
 
     def resolve_all(self, names: Sequence[str]) -> Sequence[str]:
         """The ids that several names mean, each once, in their order; all are resolved before anything is done."""

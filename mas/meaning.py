@@ -32,6 +32,22 @@ class Meant(NamedTuple):
     stray: tmux.SeenSession | None = None
 
 
+def named(mas: "Mas", name: str) -> str:
+    """The id of the session that a name means. Raises NotFoundError, AmbiguousError with all that fit."""
+    try:
+        return str(naming.find(name, mas.rows())["sessionId"])
+    except NotFoundError:
+        seen = (mas.live()[0] or {}).get(name) if name.startswith(naming.PREFIX) else None
+        if seen and mas.is_stray(seen):
+            raise unregistered(seen) from None
+        raise
+
+
+def unregistered(stray: tmux.SeenSession) -> NotFoundError:
+    """The error for a team that runs and that nobody has registered."""
+    return NotFoundError(f"{stray.name} is not registered", hint=f"`mas adopt {stray.name}` takes it in")
+
+
 def meant(mas: "Mas") -> Meant:
     """The session that is meant. Raises NotFoundError, AmbiguousError with all that fit, UnknownStateError."""
     named = mas.environ.get(NAME, ""), mas.environ.get(ID, "")

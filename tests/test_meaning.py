@@ -114,14 +114,17 @@ def test_a_name_that_two_had_means_the_one_that_is_up(root: Root) -> None:
     assert len(refused.value.candidates) == 2
 
 
-def test_the_environment_may_name_one_that_nobody_registered(root: Root, tmux_socket: Path) -> None:
+def test_one_that_nobody_registered_may_be_named_and_what_takes_it_in_is_said(root: Root, tmux_socket: Path) -> None:
     projects.old_team(tmux_socket)
     found = meaning.meant(asked(root, MAS_SESSION_NAME="mas-tmux"))
     assert found.stray is not None
     assert (found.session_id, found.stray.name) == ("", "mas-tmux")
-    with pytest.raises(NotFoundError, match="mas-tmux is not registered") as refused:
-        asked(root, MAS_SESSION_NAME="mas-tmux").resolve()
-    assert refused.value.hint == "`mas adopt mas-tmux` takes it in"
+    for variables, name in (({"MAS_SESSION_NAME": "mas-tmux"}, None), ({}, "mas-tmux")):
+        with pytest.raises(NotFoundError, match="mas-tmux is not registered") as refused:
+            asked(root, **variables).resolve(name)
+        assert refused.value.hint == "`mas adopt mas-tmux` takes it in"
+    with pytest.raises(NotFoundError, match="no session 'mas-tmu'"):
+        asked(root).resolve("mas-tmu")
 
 
 # --- the terminal we are in ---
