@@ -43,7 +43,7 @@ class Frozen:
     """
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    __dataclass_fields__: ClassVar[dict[str, Any]] = _WhenAsked(_fields)
+    __dataclass_fields__: ClassVar[dict[str, Any]] = _WhenAsked(_fields)  # type: ignore[assignment]
     __signature__: ClassVar[Any] = _WhenAsked(_signature)
     _defaults: ClassVar[dict[str, Any]] = {}
 

@@ -6,7 +6,6 @@ says where it listens and which process it is, by pid and start time, so that no
 
 import json
 import os
-import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -92,6 +91,8 @@ def token(root: Root, *, renew: bool = False) -> str:
         with suppress(FileNotFoundError):
             if not renew:
                 return _sound(files.read(fd, _TOKEN))
+        import secrets  # noqa: PLC0415  once for each root, and it loads what encrypts
+
         made = secrets.token_urlsafe(_TOKEN_BYTES)
         files.replace(fd, _TOKEN, f"{made}\n".encode(), durable=True)
         return made

@@ -9,6 +9,7 @@ from mas.errors import MasError
 
 if TYPE_CHECKING:
     from mas.session import Session
+    from mas.team import Team
 
 
 def tell(call: Call, session: "Session", *, as_json: bool, quiet: bool) -> int:
@@ -43,3 +44,9 @@ def each(call: Call, ids: Iterable[str], act: Callable[[str], str], *, quiet: bo
 def own_last(call: Call, ids: Iterable[str]) -> list[str]:
     """The session we are in ourselves comes last, or the others would not be reached."""
     return sorted(ids, key=lambda one: one == call.environ.get("MAS_SESSION_ID"))
+
+
+def summary(team: "Team") -> str:
+    """A team in one line."""
+    units = ", ".join(f"{unit.name} {len(unit.agents)}" for unit in team.units)
+    return f"{team.name}, {len(team.ids)} agents ({units})" if len(team.ids) > 1 else f"{team.name}, 1 agent"

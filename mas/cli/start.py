@@ -12,13 +12,14 @@ import typer
 from mas import render, settings
 from mas.cli.calls import Call
 from mas.cli.options import DryRun, Json, Name, Quiet, Request, call_of, json_table
+from mas.cli.outcome import summary
 from mas.errors import NotFoundError, RefusedError, UsageError, shorten
 from mas.legacy import OccupiedError
 from mas.projections import working_directory
 from mas.record import runtime_of
 from mas.runtime import wanted_up
 from mas.starting import Started, StartOptions, StartPlan
-from mas.team import CONFIG_KEYS, Team
+from mas.team import CONFIG_KEYS
 
 Attach = Annotated[bool, typer.Option("--attach/--no-attach", help="then go to its terminal")]
 
@@ -199,12 +200,6 @@ def _next(call: Call, started: Started) -> Iterator[tuple[str, str]]:
     name = started.session.label or started.session.session_id[:8]
     up = wanted_up(started.session.document)
     yield "Attach" if up else "Bring up", call.command("attach" if up else "resume", name)
-
-
-def summary(team: Team) -> str:
-    """A team in one line."""
-    units = ", ".join(f"{unit.name} {len(unit.agents)}" for unit in team.units)
-    return f"{team.name}, {len(team.ids)} agents ({units})" if len(team.ids) > 1 else f"{team.name}, 1 agent"
 
 
 def _to_json(call: Call, started: Started) -> dict[str, Any]:

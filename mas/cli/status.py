@@ -1,0 +1,64 @@
+"""``status``: how a session is; of a project's own team in the words of old."""
+
+from typing import Annotated
+
+import typer
+
+from mas import details, meaning, naming, settings
+from mas.cli import look
+from mas.cli.calls import Call
+from mas.cli.options import Json, Name, call_of
+from mas.errors import NotFoundError
+
+
+def status(
+    context: typer.Context,
+    name: Name = None,
+    *,
+    detail: Annotated[bool, typer.Option("--detail", "-d", help="all that `mas show` says")] = False,
+    as_json: Json = False,
+) -> int:
+    """Show a session like `mas show`; one of a project's own directories in the three lines of old.
+
+    Where none is up that is no failure in legacy mode.
+    """
+    call = call_of(context)
+    found = None if detail or as_json else _in_lines(call, name)
+    if found is None:
+        return look.show(context, name, as_json=as_json)
+    from mas.api import presence  # noqa: PLC0415  of a project's own team only
+
+    server = "running" if presence.running(call.root) else "stopped"
+    call.out(f"Session: {found[0]}\nStatus: {found[1]}\nHTTP Server: {server}")
+    return 0
+
+
+def _in_lines(call: Call, name: str | None) -> tuple[str, str] | None:
+    """What the session is called and how it is, in the words of old; None for one with a workspace, or a record."""
+    try:
+        found = meaning.meant(call.mas) if name is None else meaning.Meant(call.mas.resolve(name))
+    except NotFoundError:
+        own = settings.load_settings(call.root)
+        if name is not None or settings.session_mode(None, call.environ, own) != settings.SHARED:
+            raise
+        return _of_name(call, naming.shared_name(own.session_name, own.project_name))
+    if found.stray:
+        return found.stray.name, "running"
+    told = details.gather(call.mas, found.session_id)
+    return (told.view.tmux_name, _word(told)) if told.view.mode == settings.SHARED else None
+
+
+def _of_name(call: Call, name: str) -> tuple[str, str]:
+    live, _ = call.mas.live()
+    return name, "unknown" if live is None else "running" if name in live else "stopped"
+
+
+def _word(told: details.Details) -> str:
+    if told.view.stale:
+        return "unknown"
+    if told.view.status != "active":
+        return told.view.status
+    return "running" if all(agent.status == "running" for agent in told.agents) else "partial"
+
+
+COMMANDS = {"status": status}
