@@ -9,7 +9,7 @@ import select
 import signal
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ GRACE = 5.0
 _PROC = Path("/proc")
 _HANG_UP = 0.3
 """Seconds for those that ignore TERM: an interactive shell does, but ends by itself once its terminal is gone."""
+_LISTS_CHILDREN = (_PROC / "thread-self/children").exists()
+"""Whether the kernel was built to tell the children of a process."""
 _BLOCK = 1 << 16
 _KILL_ONE = 2.0
 _KILL_ALL = 10.0
@@ -104,8 +106,11 @@ def children(pids: Collection[int]) -> frozenset[Process]:
 
 
 def worked(pids: Collection[int]) -> dict[int, int]:
-    """Clock ticks of processor time that each of these pids has used with all below it."""
-    table = _table()
+    """Clock ticks of processor time that each of these pids has used with all below it.
+
+    Asked several times a second while agents start, so no process is looked at but those.
+    """
+    table = _families(pids) if _LISTS_CHILDREN else _table()
     below = {pid: _below(table, {pid}) for pid in pids if pid in table}
     return {pid: sum(table[process.pid].ticks for process in found) for pid, found in below.items()}
 
@@ -158,28 +163,30 @@ def is_tmux_server(process: Process) -> bool:
         return True
 
 
-def free_terminals() -> int | None:
-    """How many more pseudo-terminals the system gives out; None where it does not tell."""
-    try:
-        most, used = (int((_PROC / "sys/kernel/pty" / name).read_text()) for name in ("max", "nr"))
-    except (OSError, ValueError):
-        return None
-    return most - used
-
-
-def free_descriptors(pid: int) -> int | None:
-    """How many more files a process may open; None where that cannot be seen."""
-    directory = _PROC / str(pid)
-    try:
-        limits = (directory / "limits").read_text().splitlines()
-        soft = next(line.split()[3] for line in limits if line.startswith("Max open files"))
-        return int(soft) - sum(1 for _ in (directory / "fd").iterdir())
-    except (OSError, ValueError, StopIteration):
-        return None
-
-
 def _table() -> dict[int, _Entry]:
     return {entry.process.pid: entry for pid in _pids() if (entry := _read(pid))}
+
+
+def _families(pids: Iterable[int]) -> dict[int, _Entry]:
+    """The entries of these pids and of all below them."""
+    found: dict[int, _Entry] = {}
+    waiting = [*pids]
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found and (entry := _read(pid)):
+            found[pid] = entry
+            waiting += _children(pid)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    """The children that a process has now; each of its threads may have made some."""
+    found: list[int] = []
+    with suppress(OSError):  # it has ended
+        for thread in os.listdir(f"{_PROC}/{pid}/task"):  # noqa: PTH208  names are all we want
+            with suppress(OSError):
+                found += map(int, _contents(pid, f"task/{thread}/children").split())
+    return found
 
 
 def _pids() -> list[int]:

@@ -117,6 +117,38 @@ def test_descendants_of_nobody_are_none() -> None:
     assert processes.descendants([2**22 + 1]) == frozenset()
 
 
+def test_work_is_that_of_a_process_and_of_all_below_it(spawn: Spawn, wait_until: Wait) -> None:
+    busy, idle = spawn("sh", "-c", "sh -c 'sh -c \"while :; do :; done\" & wait' & wait"), spawn("sleep", "1000")
+    wait_until(lambda: processes.worked([busy.pid])[busy.pid] > 5)
+    used = processes.worked([busy.pid, idle.pid, 2**22 + 1])
+    assert set(used) == {busy.pid, idle.pid}
+    assert used[idle.pid] < 5 < used[busy.pid]
+    assert processes.end(processes.descendants([busy.pid]), "NONE=such", grace=0.2).survivors == ()
+
+
+def test_whose_work_is_asked_for_is_all_that_is_looked_at(spawn: Spawn) -> None:
+    """Also where a child is one of a thread; the system may run thousands that are none of ours."""
+    script = (
+        "import subprocess, threading, time\n"
+        "threading.Thread(target=lambda: subprocess.run(['sleep', '1000'])).start(); time.sleep(1000)"
+    )
+    top = spawn(sys.executable, "-c", script)
+    look = (
+        "import re, sys\nfrom mas import processes\nseen, pid = set(), int(sys.argv[1])\n"
+        "def note(what, told): what == 'open' and seen.update(re.findall('/proc/([0-9]+)', str(told[0])))\n"
+        "sys.addaudithook(note)\n"
+        "while len(seen) < 2: processes.worked([pid])\n"
+        "print(*sorted(map(int, seen)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look, str(top.pid)], capture_output=True, text=True, timeout=20, check=True
+    )
+    family = processes.descendants([top.pid])
+    assert done.stdout.split() == [str(one.pid) for one in sorted(family)]
+    assert len(family) == 2
+    processes.end(family, "NONE=such", grace=0.2)
+
+
 def test_carriers_carry_exactly_the_marker(spawn: Spawn) -> None:
     ours = spawn("sleep", "1000")
     later = spawn("sleep", "1000", marker=MARKER + "0")
@@ -275,19 +307,6 @@ def test_what_the_caller_wants_kept_is_kept(spawn: Spawn) -> None:
     kept, other = spawn("sleep", "1000"), spawn("sleep", "1000")
     assert processes.end([], MARKER, grace=0.2, keep=[kept.pid]) == processes.Ended((), (), (kept,))
     assert (alive(kept), alive(other)) == (True, False)
-
-
-def test_what_is_free_is_counted() -> None:
-    terminals = processes.free_terminals()
-    master, slave = os.openpty()
-    assert terminals is not None
-    before = processes.free_descriptors(os.getpid())
-    os.close(master)
-    os.close(slave)
-    after = processes.free_descriptors(os.getpid())
-    assert before is not None
-    assert after == before + 2
-    assert processes.free_descriptors(2**22 + 1) is None
 
 
 def test_what_is_gone_meanwhile_is_no_error() -> None:

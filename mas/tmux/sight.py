@@ -165,7 +165,7 @@ def capture(server: Server, pane_id: str, session_id: str, *, lines: int | None 
 
 def capacity(seen: Seen) -> Capacity:
     """How much room a server has; where none runs, how much one would have that is started from here."""
-    from mas import processes  # noqa: PLC0415  only who starts a team asks
+    from mas import limits  # noqa: PLC0415  only who starts a team asks
 
-    free = processes.free_descriptors(seen.pid if seen.running else os.getpid())
-    return Capacity(processes.free_terminals(), None if free is None else free - _SPARE_DESCRIPTORS)
+    free = limits.free_descriptors(seen.pid if seen.running else os.getpid())
+    return Capacity(limits.free_terminals(), None if free is None else free - _SPARE_DESCRIPTORS)
