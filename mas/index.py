@@ -7,6 +7,7 @@ in ``mas.projections``; listings read rows and load nothing more than this.
 import json
 import os
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -37,6 +38,8 @@ ROW_KEYS = (
 )
 _HEAD = b'{"version":"1.0","sessions":['
 _FOOT = b'\n],"lastUpdated":"%b"'
+_BETWEEN = b",\n"
+"""Nothing inside of a row: JSON has line ends only between values, and ours has none there."""
 _FOOT_START = b'\n],"lastUpdated":"'
 _CHECKSUM = b',"checksum":"%08x"}\n'
 _CHECKSUM_SIZE = len(_CHECKSUM % 0)
@@ -48,48 +51,68 @@ def whole_seconds(timestamp: str) -> str:
 
 
 class Index(NamedTuple):
-    """The bytes of an index: the lines of its rows, and whether nobody else changed it."""
+    """The rows as they are on disk, one a line, oldest first, and whether nobody else changed them.
 
-    lines: tuple[bytes, ...] = ()
+    They stay bytes: of ten thousand a change touches one.
+    """
+
+    text: bytes = b""
     sound: bool = True
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], *, sound: bool = True) -> "Index":
+        """An index of these rows, oldest first."""
+        return cls(_BETWEEN.join(map(encode_row, rows)), sound)
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return self.text.count(_BETWEEN) + 1 if self.text else 0
 
     def rows(self, newest: int | None = None) -> list[Row]:
         """The rows as written, oldest first; of them only the newest ``newest`` where that is given."""
-        chosen = self.lines if newest is None else self.lines[max(0, len(self.lines) - newest) :]
-        return json.loads(b"[" + b",".join(chosen) + b"]") if chosen else []
+        if newest is None:
+            chosen = self.text
+        else:
+            chosen = _BETWEEN.join(self.text.rsplit(_BETWEEN, newest)[-newest:]) if newest else b""
+        found: list[Row] = json.loads(b"[" + chosen + b"]")
+        return found
 
-    def position(self, session_id: str) -> int | None:
+    def _place(self, session_id: str) -> slice | None:
         """Where the row of a session is."""
-        start = _row_start(session_id)
-        return next((at for at, line in enumerate(self.lines) if line.startswith(start)), None)
+        start = b'{"sessionId":%b,' % json.dumps(session_id).encode("ascii")
+        begin = 0 if self.text.startswith(start) else self.text.find(b"\n" + start) + 1
+        if not begin and not self.text.startswith(start):
+            return None
+        end = self.text.find(_BETWEEN, begin)
+        return slice(begin, end if end >= 0 else len(self.text))
 
     def row(self, session_id: str) -> Row | None:
         """The row of a session."""
-        at = self.position(session_id)
-        return None if at is None else json.loads(self.lines[at])
+        place = self._place(session_id)
+        return json.loads(self.text[place]) if place else None
 
     def with_row(self, row: Row) -> "Index":
         """The index with that row in the place of the session's old one, or at the end."""
-        at = self.position(row["sessionId"])
-        if at is None:
-            return Index((*self.lines, encode_row(row)))
-        merged = {**json.loads(self.lines[at]), **row}
-        return Index((*self.lines[:at], encode_row(merged), *self.lines[at + 1 :]))
+        place = self._place(row["sessionId"])
+        if place is None:
+            return Index(_BETWEEN.join((self.text, encode_row(row))) if self.text else encode_row(row))
+        merged, text = encode_row({**json.loads(self.text[place]), **row}), memoryview(self.text)
+        return Index(b"".join((text[: place.start], merged, text[place.stop :])))
 
     def without(self, session_id: str) -> "Index":
         """The index without that session's row."""
-        start = _row_start(session_id)
-        return Index(tuple(line for line in self.lines if not line.startswith(start)))
+        place = self._place(session_id)
+        if place is None:
+            return self
+        before, after = self.text[: place.start], self.text[place.stop + len(_BETWEEN) :]
+        return Index(before + after if after else before.removesuffix(_BETWEEN))
 
     def encode(self, now: str) -> bytes:
         """The bytes of the file."""
-        rows = _HEAD + b"\n" + b",\n".join(self.lines) if self.lines else _HEAD
-        body = rows + _FOOT % whole_seconds(now).encode("ascii")
-        return body + _CHECKSUM % crc32(body)
-
-
-def _row_start(session_id: str) -> bytes:
-    return b'{"sessionId":%b,' % json.dumps(session_id).encode("ascii")
+        rows = (_HEAD, b"\n", self.text) if self.text else (_HEAD,)
+        parts = (*rows, _FOOT % whole_seconds(now).encode("ascii"))
+        return b"".join((*parts, _CHECKSUM % reduce(lambda crc, part: crc32(part, crc), parts, 0)))
 
 
 def encode_row(row: Row) -> bytes:
@@ -100,11 +123,10 @@ def encode_row(row: Row) -> bytes:
 
 def decode_index(raw: bytes) -> Index:
     """The index of these bytes. One that another program wrote is read as JSON and is not ``sound``."""
-    body, foot = raw[:-_CHECKSUM_SIZE], raw.rfind(_FOOT_START)
+    body, foot = memoryview(raw)[:-_CHECKSUM_SIZE], raw.rfind(_FOOT_START)
     if raw.startswith(_HEAD) and foot >= 0 and raw.endswith(_CHECKSUM % crc32(body)):
-        rows = raw[len(_HEAD) + 1 : foot]
-        return Index(tuple(rows.split(b",\n")) if rows else ())
-    return Index(tuple(map(encode_row, _foreign_rows(raw))), sound=False)
+        return Index(raw[len(_HEAD) + 1 : foot])
+    return Index.of(_foreign_rows(raw), sound=False)
 
 
 def _foreign_rows(raw: bytes) -> Iterable[Row]:
@@ -137,7 +159,7 @@ def newest(index: Index, count: int | None, ids: Iterable[str] = ()) -> tuple[li
     rows = index.rows(count)
     shown = {row["sessionId"] for row in rows}
     others = (index.row(session_id) for session_id in ids if session_id not in shown)
-    return [*filter(None, others), *rows], len(index.lines)
+    return [*filter(None, others), *rows], index.size
 
 
 def counted_right(root: Root, index: Index) -> bool:
@@ -147,4 +169,4 @@ def counted_right(root: Root, index: Index) -> bool:
     except OSError:
         return False
     own = sum(1 for place in (root.locks, root.staging, root.trash) if place.is_dir())
-    return links > 1 and links - 2 - own == len(index.lines)
+    return links > 1 and links - 2 - own == index.size

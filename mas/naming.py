@@ -101,9 +101,13 @@ def shared_name(session: str, project: str) -> str:
 
 
 def free_id(make_id: Iterable[str], taken: Collection[str]) -> str:
-    """The first generated id whose tmux name is free; raises MasError when the generator gives none."""
+    """The first generated id whose beginning is that of no name, or raises MasError when there is none.
+
+    ``taken`` are the names of sessions and of what is in tmux; there may be thousands.
+    """
     for candidate in make_id:
-        if is_session_id(candidate) and f"{PREFIX}{candidate[:8]}" not in taken:
+        beginnings = candidate[:8], f"{PREFIX}{candidate[:8]}"
+        if is_session_id(candidate) and not any(name.startswith(beginnings) for name in taken):
             return candidate
     msg = "no free session id was found"
     raise MasError(msg, hint="try again")

@@ -173,7 +173,7 @@ def intent(mas: "Mas", session_id: str, seen: tmux.Seen, *, up: bool, name: str 
 
 def free_id(mas: "Mas", seen: tmux.Seen) -> str:
     """A new id that begins like nobody else's, neither a session's here nor in tmux."""
-    taken = {f"{naming.PREFIX}{name[:8]}" for name in ids_in(mas.root)} | {one.name for one in seen.sessions}
+    taken = [*ids_in(mas.root), *(one.name for one in seen.sessions)]
     return naming.free_id((new_id() for _ in range(16)), taken)
 
 

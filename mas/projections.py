@@ -15,7 +15,7 @@ from mas import files, originals
 from mas.clock import utc_now
 from mas.errors import MasError
 from mas.filestore import FileStorage
-from mas.index import Index, Row, counted_right, encode_row, read_index, whole_seconds
+from mas.index import Index, Row, counted_right, read_index, whole_seconds
 from mas.paths import Root
 from mas.record import Document, runtime_of
 from mas.runtime import code_of, recorded
@@ -179,7 +179,7 @@ class Projections:
         rows = [self._row(session_id, old) for session_id in there]
         gone = [{**row, "status": "error"} for row in old.rows() if row["sessionId"] not in set(there)]
         ordered = sorted([*rows, *gone], key=lambda row: (str(row.get("createdAt") or ""), row["sessionId"]))
-        return Index(tuple(map(encode_row, ordered)))
+        return Index.of(ordered)
 
     def _row(self, session_id: str, old: Index) -> Row:
         before = dict(old.row(session_id) or {})

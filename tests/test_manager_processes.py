@@ -90,7 +90,7 @@ def create_at_once(root: Root, processes: int, sessions: int) -> None:
         while not stop.is_set():
             if root.index.exists():
                 raw = root.index.read_bytes()
-                if not decode_index(raw).sound or len(json.loads(raw)["sessions"]) != len(decode_index(raw).lines):
+                if not decode_index(raw).sound or len(json.loads(raw)["sessions"]) != decode_index(raw).size:
                     wrong.append(raw)
             rows = {row["sessionId"] for row in shown.rows()}
             wrong.extend(seen - rows)
@@ -109,7 +109,7 @@ def create_at_once(root: Root, processes: int, sessions: int) -> None:
     index = decode_index(root.index.read_bytes())
     assert index.sound
     assert {row["sessionId"] for row in index.rows()} == acknowledged == {*FileStorage(root).list()}
-    assert len(index.lines) == len(acknowledged)
+    assert index.size == len(acknowledged)
 
 
 def test_sessions_made_at_once_are_all_in_the_index_which_is_whole_at_every_instant(root: Root) -> None:

@@ -96,7 +96,7 @@ def test_a_label_is_given_once(mas: Mas, tmux_socket: Path) -> None:
 def test_without_a_label_the_rows_of_others_are_not_read(mas: Mas) -> None:
     """There may be thousands. This one cannot be read at all."""
     mas.root.session("10000000-0000-4000-8000-000000000000").directory.mkdir(parents=True)
-    unreadable = (b'{"sessionId":"10000000-0000-4000-8000-000000000000",',)
+    unreadable = b'{"sessionId":"10000000-0000-4000-8000-000000000000",'
     mas.root.index.write_bytes(Index(unreadable).encode("2026-01-02T03:04:05Z"))
     with pytest.raises(ValueError, match="Expecting property name"):
         planning.check_label(mas, "mine")
@@ -140,7 +140,7 @@ def test_a_drawn_id_begins_like_nobody_elses(mas: Mas) -> None:
     made, removed = "1" + GIVEN[1:], "2" + GIVEN[1:]
     for place in (mas.root.sessions / GIVEN, mas.root.staging / made, mas.root.trash / f"{removed}.0"):
         place.mkdir(parents=True)
-    taken = {f"mas-{name[:8]}" for name in planning.ids_in(mas.root)}
+    taken = [*planning.ids_in(mas.root)]
     assert naming.free_id([GIVEN, made, removed, "3" + GIVEN[1:]], taken) == "3" + GIVEN[1:]
 
 
