@@ -389,5 +389,31 @@ def test_a_repository_keeps_records_by_the_same_commands(repo: Path) -> None:
     assert ok("session", "list", "-q", "--repo", repo).out == ""
 
 
+def test_every_verb_of_the_record_takes_a_repository(repo: Path) -> None:
+    made = ok("session", "create", "-q", "--repo", repo).out.strip()
+    for words in (
+        ("session", "update", made, "label=mine"),
+        ("session", "transition", "mine", "planning"),
+        ("record", "mine", "command_executed", "--data", '{"command":"make"}'),
+        *(("pause", "mine"), ("unpause", "mine"), ("progress", "mine"), ("show", "mine"), ("session", "list")),
+        *(("wait", "mine", "--until", "planning"), ("wait", "mine", "--until", "stopped")),
+        *(("checkpoint", word, "mine") for word in ("save", "list", "show", "prune", "restore")),
+        *(("migrate", "--dry-run"), ("doctor",), ("doctor", "mine"), ("complete", "mine")),
+    ):
+        ok(*words, "--repo", repo, *(("--keep", "1") if "prune" in words else ()))
+    told = [line.split("\t")[2] for line in ok("events", "mine", "--repo", repo).lines]
+    assert told == [
+        *("created", "updated", "started", "command_executed", "paused", "resumed", "checkpoint", "completed"),
+    ]
+    failing = ok("retry", "-q", "mine", "--repo", repo).out.strip()
+    assert ok("fail", failing, "--error", "no", "--json", "--repo", repo).json["status"] == "failed"
+    late = mas("wait", failing, "--until", "completed", "--timeout", "0", "--repo", repo)
+    assert (late.code, late.err.partition(";")[0]) == (
+        1,
+        f"mas: session {failing} is failed, it will never be completed",
+    )
+    assert {path.name for path in (repo / ".flow" / "maestro").iterdir()} == {"sessions", "schemas"}
+
+
 def test_the_words_to_wait_for_are_those_of_the_lifecycle() -> None:
     assert {*following.WORDS} == {"active", "stopped", "terminal", "overdue", *map(str, SessionStatus)}
