@@ -94,7 +94,7 @@ WRONG = [
     (("show", "nothing"), 1, "mas: no session 'nothing'; `mas list --all` shows what there is"),
     (("show", "../../etc"), 1, "mas: no session '../../etc'; `mas list --all` shows what there is"),
     (("show", "\x1b[31mred"), 1, "mas: no session '\\x1b[31mred'; `mas list --all` shows what there is"),
-    (("rm",), 2, "mas: missing argument 'ID...'; `mas rm --help` shows how"),
+    (("rm",), 2, "mas: `mas rm` was not told which session; name it: `mas rm ID`"),
     (("stop", "--all", "x"), 2, "mas: --all and ids were both given; give one of them"),
     (("attach", "-w", "a", "-a", "b"), 2, "mas: --window and --agent were both given; an agent is in one window only"),
     (("session",), 2, "mas: missing command; `mas session --help` shows how"),

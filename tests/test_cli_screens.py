@@ -69,6 +69,7 @@ def test_a_session_on_a_screen(terminal: Terminal, place: Path) -> None:
         f"             {'Build ' * 9}it",
         "  work       initializing",
         *wrapped(f"  directory  {place}/sessions/ID", made),
+        *wrapped(f"  project    {place.parent}", made),
         "  tmux       mas-12345678, 1 window",
         "  agents     2 of pair, each runs: cat -",
         "  created    TIME (1s ago)",

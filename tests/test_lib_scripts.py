@@ -195,7 +195,7 @@ def test_attaching_needs_a_session_and_a_terminal(words: tuple[str, ...], root: 
 
 
 def test_attaching_goes_to_a_window(readers: Root, shared_socket: Path, wait_until: Wait) -> None:
-    script = f"export TERM=screen MAS_ROOT='{readers.path}'; unset TMUX; exec {SCRIPTS}/mas.sh attach managers"
+    script = f"export TERM=screen MAS_ROOT='{readers.path}'; unset TMUX; exec '{SCRIPTS}/mas.sh' attach managers"
     words = ("-d", "-s", "viewer", "-e", f"MAS_TMUX_SOCKET={shared_socket}", "sh", "-c", script)
     tmux(shared_socket, "select-window", "-t", f"={NAME}:=business")
     tmux(shared_socket, "new-session", *words)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -100,7 +101,8 @@ def test_another_python_hands_over_to_the_one_that_has_mas(copied: Path, repo: P
     home = tmp_path / "environment"
     (home / "lib" / "python9.9" / "site-packages" / "mas").mkdir(parents=True)
     (home / "bin").mkdir()
-    for name, text in (("python", f'#!/bin/sh\nexec {sys.executable} "$@"\n'), ("mas", "#!/bin/sh\n")):
+    interpreter = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
+    for name, text in (("python", interpreter), ("mas", "#!/bin/sh\n")):
         (home / "bin" / name).write_text(text)
         (home / "bin" / name).chmod(0o755)
     program = str(home / "bin" / "mas")
