@@ -1,4 +1,5 @@
-"""Every verb in both modes, called from where people call them: a plain shell, a team's own pane, a tmux of their own.
+"""Every verb in both modes, called from where people call them: a plain shell, a team's own pane, a session of theirs
+beside ours, a tmux server of theirs.
 
 Beside the session under test another one of the other mode is up, so that a verb which takes the wrong one is noticed.
 No name is given where none is needed: in a pane of the session, and where ``.mas_session`` speaks of it.
@@ -8,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 import roots
 from bashes import READER
 from commandline import AGENT, mas, ok
+from conftest import own_tmux
 
 from mas.cli import verbs
 from mas.paths import Root
@@ -139,10 +141,18 @@ def argv(out: Path, variables: Mapping[str, str]) -> list[str]:
     return ["env", *(f"{name}={value}" for name, value in given.items()), sys.executable, "-P", "-c", SCRIPT, str(out)]
 
 
-@pytest.mark.parametrize("place", ["outside", "ours", "foreign"])
+@pytest.fixture
+def servers(tmux_socket: Path) -> Iterator[Mapping[str, Path]]:
+    """The tmux server of each place: that of the teams, but for one, which holds nothing of ours."""
+    with own_tmux() as theirs:
+        roots.tmux(theirs, "-f", os.devnull, "new-session", "-d", "-s", "mine", "cat")
+        yield {"ours": tmux_socket, "foreign": tmux_socket, "elsewhere": theirs}
+
+
+@pytest.mark.parametrize("place", ["outside", "ours", "foreign", "elsewhere"])
 @pytest.mark.parametrize("mode", ["legacy", "isolated"])
 def test_every_verb_works_in_both_modes_from_everywhere(
-    project: Path, tmux_socket: Path, tmp_path: Path, wait_until: Wait, mode: str, place: str
+    project: Path, servers: Mapping[str, Path], tmp_path: Path, wait_until: Wait, mode: str, place: str
 ) -> None:
     other = begin(project, "isolated" if mode == "legacy" else "legacy")
     variables = {"WORKSPACE": "--template solo" if mode == "isolated" else ""}
@@ -161,7 +171,7 @@ def test_every_verb_works_in_both_modes_from_everywhere(
         subprocess.run(argv(out, variables), cwd=project, check=True, timeout=60)
     else:
         words = ("-t", f"={session}:", "-c", str(project), *argv(out, variables))
-        roots.tmux(tmux_socket, "new-window", "-d", *words)
+        roots.tmux(servers[place], "new-window", "-d", *words)
         wait_until((out / "stop.err").exists, timeout=60)
     called = Called(out, mine or (out / "start").read_text().strip())
     wait_until(lambda: status(project, called.mine) == "stopped", timeout=30)

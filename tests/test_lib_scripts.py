@@ -1,5 +1,6 @@
 """The programs of earlier versions, by their names and in their syntax."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from bashes import PROGRAM, Done, give_readers, run
+from conftest import own_tmux, wait_for
 from roots import FakeTmux, mas_of
 from serving import in_a_process
 from teams import sessions, tmux
@@ -239,6 +241,63 @@ def test_shared_directories_are_worked_in(tmux_socket: Path, root: Root, monkeyp
     assert call("mas_refactored.sh", "stop", "-f", cwd=root.path).code == 0
     assert sessions(tmux_socket) == []
     assert not (root.path / ".mas_session").exists()
+
+
+CALLS = """
+start 0 mas_refactored.sh start --no-attach
+status 0 mas_refactored.sh status
+first 0 mas.sh status
+list 0 mas.sh list
+send 0 mas_refactored.sh send 00 hello -e
+told 0 send_message.sh -p 00 -e hello
+attach 1 mas.sh attach
+stop 0 mas_refactored.sh stop -f
+"""
+"""A line a call: its name, its exit code, its words. Nobody sits at its terminal."""
+
+CALL_ALL = """
+while read -r name wanted script words; do
+    "$1/$script" $words >"$2/$name" 2>&1 </dev/null && code=0 || code=$?
+    echo "$name $code" >>"$2/codes"
+done <<<"$3"
+mv "$2/codes" "$2/all"
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "place"), [("legacy", "ours"), ("isolated", "ours"), ("isolated", "beside"), ("legacy", "elsewhere")]
+)
+def test_every_command_works_in_both_modes_from_inside_tmux(
+    root: Root, tmux_socket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, place: str
+) -> None:
+    """In a window of the team itself, in a session beside it, and on a server of somebody else.
+
+    There the pane has the number of a pane of another team of ours, which must not be taken for the one that is meant.
+    """
+    root.path.mkdir()
+    run([str(PROGRAM), "init", "--template", "solo", "--name", "shop"], cwd=root.path)
+    monkeypatch.setenv("MAS_SESSION_MODE", mode)
+    monkeypatch.setenv("MAS_AGENT", "shell")
+    with own_tmux() as theirs:
+        socket = theirs if place == "elsewhere" else tmux_socket
+        if place == "ours":
+            assert call("mas_refactored.sh", "start", "--no-attach", cwd=root.path).code == 0
+        else:
+            for server in {socket, tmux_socket}:
+                tmux(server, "-f", os.devnull, "new-session", "-d", "-s", "mine", "cat")
+        if place == "elsewhere":
+            mas = mas_of(root)
+            mas.start(mas.plan(StartOptions(template="solo", command="cat", mode="isolated")))
+        words = ["env", f"MAS_SESSION_MODE={mode}", "bash", "-c", CALL_ALL, "bash", str(SCRIPTS), str(tmp_path)]
+        tmux(socket, "new-window", "-d", "-t", f"={sessions(socket)[0]}:", "-c", str(root.path), *words, CALLS.strip())
+        wait_for((tmp_path / "all").exists, timeout=30)
+    wanted = [" ".join(line.split()[:2]) for line in CALLS.strip().splitlines()]
+    assert (tmp_path / "all").read_text().splitlines() == wanted
+    name = "mas-shop" if mode == "legacy" else "mas-[0-9a-f]{8}"
+    for verb in ("status", "first"):
+        assert re.fullmatch(f"Session: {name}\nStatus: running\nHTTP Server: stopped\n", (tmp_path / verb).read_text())
+    meant = (tmp_path / "status").read_text().split()[1]
+    wait_for(lambda: meant not in sessions(tmux_socket), what=f"the end of {meant}")
 
 
 def test_agents_are_listed() -> None:
