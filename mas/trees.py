@@ -7,7 +7,6 @@ following symbolic links and never wait on a pipe; what a survey found is copied
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from errno import ELOOP
 from pathlib import Path
 from typing import NamedTuple
@@ -51,26 +50,30 @@ WORKSPACE = Limits(16 * 1024 * MIB, 64 * 1024 * MIB, 1_000_000, 200, own=True)
 """What the working directories of a session may hold when another session takes them over."""
 
 
-@dataclass
 class FoundFile:
     """A file of a surveyed tree; ``share`` says which of the copying threads takes it."""
 
-    name: str
-    mode: int
-    size: int
-    identity: tuple[int, int]
-    share: int = 0
+    __slots__ = ("identity", "mode", "name", "share", "size")
+
+    def __init__(self, name: str, status: os.stat_result) -> None:
+        self.name = name
+        self.mode = status.st_mode & 0o777
+        self.size = status.st_size
+        self.identity = identity(status)
+        self.share = 0
 
 
-@dataclass
 class FoundDirectory:
     """A directory of a surveyed tree, with the text of each link in it."""
 
-    name: str
-    mode: int
-    files: list[FoundFile] = field(default_factory=list)
-    directories: list["FoundDirectory"] = field(default_factory=list)
-    links: list[tuple[str, str]] = field(default_factory=list)
+    __slots__ = ("directories", "files", "links", "mode", "name")
+
+    def __init__(self, name: str, status: os.stat_result) -> None:
+        self.name = name
+        self.mode = status.st_mode & 0o777 | 0o700
+        self.files: list[FoundFile] = []
+        self.directories: list[FoundDirectory] = []
+        self.links: list[tuple[str, str]] = []
 
 
 class Tree(NamedTuple):
@@ -150,7 +153,7 @@ class _Survey:
         self.bytes = 0
 
     def directory(self, descriptor: int, name: str, where: str) -> FoundDirectory:
-        found = FoundDirectory(name, os.fstat(descriptor).st_mode & 0o777 | 0o700)
+        found = FoundDirectory(name, os.fstat(descriptor))
         try:
             inner = self._list(found, descriptor, where)
         except OSError as error:
@@ -169,7 +172,7 @@ class _Survey:
                 if stat.S_ISDIR(status.st_mode):
                     inner.append(entry.name)
                 elif stat.S_ISREG(status.st_mode):
-                    found.files.append(FoundFile(entry.name, status.st_mode & 0o777, status.st_size, identity(status)))
+                    found.files.append(FoundFile(entry.name, status))
                 elif stat.S_ISLNK(status.st_mode):
                     found.links.append((entry.name, os.readlink(entry.name, dir_fd=descriptor)))
         return inner

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from mas.errors import RefusedError, UsageError, shorten
 from mas.paths import absolute
@@ -26,8 +27,7 @@ _SOCKET_LENGTH = 107
 _TERMINAL = ("TMUX", "TMUX_PANE")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """How much one server takes. Times are seconds, sizes bytes."""
 
     connections: int = 256
@@ -48,7 +48,7 @@ class Limits:
     """How many teams are brought up or down at once; further ones wait."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ServeConfig:
     """Everything about one server. ``port`` 0 takes a free one; ``token`` None asks nobody for one.
 

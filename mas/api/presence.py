@@ -10,8 +10,8 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mas import directories, files, processes
 from mas.errors import BusyError, DamagedError, ExistsError, MasError, NotFoundError, RefusedError
@@ -32,8 +32,7 @@ _TOKEN_BYTES = 32
 _POLL = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class Running(NamedTuple):
     """A server that runs: which process, where it listens, and whether it asks for a token."""
 
     pid: int
@@ -142,7 +141,7 @@ def _writer(temporary: str) -> int:
 def announce(root: Root, server: Running) -> None:
     """Say that the server is ready; the caller has claimed the root."""
     with opened(root) as fd:
-        files.replace(fd, _STATE, json.dumps(asdict(server), indent=2).encode("ascii"))
+        files.replace(fd, _STATE, json.dumps(server._asdict(), indent=2).encode("ascii"))
 
 
 def running(root: Root) -> Running | None:
