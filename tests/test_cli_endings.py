@@ -162,6 +162,18 @@ def test_nobody_to_talk_to_is_no_error(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
+    """What is opened next gets the number of a stream that is closed, and must not be talked into."""
+    made = record(tmp_path)
+    script = f'exec "$@" {closed}'
+    argv = ["sh", "-c", script, "sh", *PROGRAM, "pause", made, "--reason", "rest"]
+    done = subprocess.run(argv, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == ("" if "2" in closed else f"{made[:8]} is paused\n")
+    assert document(tmp_path, made)["lifecycle"]["pause"]["reason"] == "rest"
+
+
 BROKEN = "import sys; sys.modules['mas.cli.answers'] = None; from mas.cli import main; sys.exit(main())"
 """An installation that lacks a module: what a bug of ours looks like."""
 

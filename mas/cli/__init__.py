@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None, *, quick: bool = True) -> int:
     as many a call. ``quick`` is False where typer is to answer everything; that says the same and takes longer.
     """
     if argv is None:
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            _open_streams()
         code = main(sys.argv[1:], quick=quick)
         _flush_talk()
         os._exit(code)
@@ -110,6 +112,17 @@ def _told(error: BaseException, words: Sequence[str]) -> str:
         return failures.told(error, words)
     except (OSError, MemoryError, ImportError):
         return NO_ROOM
+
+
+def _open_streams() -> None:
+    """Give a process without standard streams empty ones; the next files that it opens would be taken for them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(descriptor)
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or open(number, mode, closefd=False)  # noqa: SIM115  they live as long as the process
+        for number, (stream, mode) in enumerate(((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w")))
+    )
 
 
 def _flush_talk() -> None:
