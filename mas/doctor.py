@@ -28,13 +28,14 @@ def look(mas: "Mas", session_ids: Sequence[str] = ()) -> Report:
 
     What a second look does not confirm was somebody at work.
     """
-    first = _findings(Inspection(mas), session_ids)
+    view = Inspection(mas)
+    first = _findings(view, session_ids)
     if all(one.problem in NOTES for one in first):
-        return Report(tuple(first))
+        return Report(tuple(first), complaint=view.complaint)
     again = Inspection(mas)
     ids = dict.fromkeys(one.session_id for one in first)
     kept = {*again.index(), *(one for name in ids if name != INDEX for one in again.plan(name))}
-    return Report(tuple(one for one in first if one in kept))
+    return Report(tuple(one for one in first if one in kept), complaint=again.complaint or view.complaint)
 
 
 def mend(mas: "Mas", session_ids: Sequence[str] = (), *, force: bool = False) -> Report:
@@ -54,7 +55,7 @@ def mend(mas: "Mas", session_ids: Sequence[str] = (), *, force: bool = False) ->
         if session_id != INDEX:
             first = [one for one in found if one.session_id == session_id]
             found |= _mend_one(view, first, lossy=session_id in session_ids)
-    return Report(tuple(found), {one: how for one, how in found.items() if how is not None})
+    return Report(tuple(found), {one: how for one, how in found.items() if how is not None}, view.complaint)
 
 
 def _findings(view: Inspection, session_ids: Sequence[str]) -> list[Finding]:

@@ -38,6 +38,8 @@ class Inspection:
         self.root = mas.root
         self._index = index.read_index(mas.root)
         self.rows: dict[str, Row] = {row["sessionId"]: row for row in self._index.rows()}
+        self.complaint = ""
+        """Why tmux gave no answer, where it was asked in vain."""
         self.ask_again()
 
     def ask_again(self) -> None:
@@ -195,8 +197,8 @@ class Inspection:
         if server not in self._teams:
             try:
                 sessions = tmux.discover(server).sessions
-            except UnknownStateError:
-                self._teams[server] = None
+            except UnknownStateError as error:
+                self._teams[server], self.complaint = None, error.message
             else:
                 self._teams[server] = {one.session_id: one for one in sessions if self.mas.is_ours(one)}
         return self._teams[server]

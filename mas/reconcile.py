@@ -286,6 +286,8 @@ class Report(NamedTuple):
     findings: tuple[Finding, ...] = ()
     mended: Mapping[Finding, str] = {}
     """How each action ended: empty where it worked, else why it did not."""
+    complaint: str = ""
+    """Why tmux gave no answer, where it gave none: what would be wrong with teams is not among the findings."""
 
     @property
     def remaining(self) -> tuple[Finding, ...]:

@@ -86,6 +86,7 @@ WRONG = [
     (("help", "strat"), 2, "mas: unknown verb 'strat'; did you mean `mas start`?"),
     (("--frobnicate",), 2, "mas: unknown option '--frobnicate'; `mas help` shows what there is"),
     (("--root", "a", "--repo", "b", "list"), 2, "mas: --root and --repo were both given; give the one that is meant"),
+    (("--root", "/dev/null", "list"), 1, "mas: the root '/dev/null' is no directory; --root names the directory that"),
     (("list", "--limit", "x"), 2, "mas: invalid value for '--limit': 'x' is not a valid int"),
     (("list", "--limit", "0"), 1, "mas: limit is 0, expected a whole number of at least 1"),
     (("list", "--status", "odd"), 2, "mas: unknown status 'odd'; one of: active, stopped, error, all"),
@@ -222,6 +223,15 @@ def test_a_configuration_without_end_is_not_read_to_its_end(place: Path, tmp_pat
     assert done.err == ("mas: the configuration 'long.json' is longer than 1 MiB; give long texts to agents as files\n")
 
 
+def test_the_doctor_says_that_it_could_not_ask_tmux(root: Root) -> None:
+    record(root.path)
+    for words in (("doctor",), ("doctor", "--fix")):
+        unasked, verdict = ok(*words, root=root.path).err.splitlines()
+        assert unasked.startswith("mas: tmux gave no answer, so nothing is said of teams: ")
+        assert verdict == "all is well"
+
+
+@pytest.mark.usefixtures("tmux_socket")
 def test_what_is_left_alone_is_not_counted_as_mended(tmp_path: Path) -> None:
     (tmp_path / "sessions" / "notes").mkdir(parents=True)
     ok("doctor", "--fix", root=tmp_path)
@@ -230,6 +240,7 @@ def test_what_is_left_alone_is_not_counted_as_mended(tmp_path: Path) -> None:
     assert done.err == "nothing that needs mending\n"
 
 
+@pytest.mark.usefixtures("tmux_socket")
 def test_the_doctor_says_what_it_could_not_look_at(root: Root) -> None:
     made = record(root.path)
     with root.session(made).log.open("ab") as log:

@@ -45,7 +45,11 @@ class Call:
         """The root that was asked for, or the one that is meant here."""
         if self._repo is not None:
             return Root(absolute(self._repo, self.cwd) / ".flow" / "maestro", maestro=True)
-        return resolve_root(self._root, self.environ, self.cwd)
+        root = resolve_root(self._root, self.environ, self.cwd)
+        if not root.path.is_dir() and os.path.lexists(root.path):
+            msg = f"the root {shorten(str(root.path), 200)} is no directory"
+            raise NotFoundError(msg, hint="--root names the directory that holds sessions/")
+        return root
 
     @property
     def place(self) -> Root:

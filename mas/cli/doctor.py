@@ -30,6 +30,8 @@ def doctor(
     ids = [name if is_session_id(name) else call.mas.resolve(name) for name in names or []]
     mending = fix and not dry_run
     report = doctoring.mend(call.mas, ids, force=force) if mending else doctoring.look(call.mas, ids)
+    if report.complaint:
+        call.say(f"mas: tmux gave no answer, so nothing is said of teams: {report.complaint}")
     if as_json:
         call.json(_to_json(report))
     else:
