@@ -16,13 +16,14 @@ VARIABLE = "MAS_PROJECT_DIR"
 def find(root: Root, environ: Mapping[str, str], cwd: Path) -> Path:
     """The directory that a team started now from ``cwd`` works on; starts no process.
 
-    What MAS_PROJECT_DIR names, else the root where that is a project or around ``cwd``, else the top of the git
-    repository around ``cwd``, else that around the root makes the root it, else it is ``cwd`` itself. Raises
-    NotFoundError where what is named is not there.
+    What MAS_PROJECT_DIR names, which is not of this root where MAS_ROOT names another; else the root where that is a
+    project or around ``cwd``, else the top of the git repository around ``cwd``, else the root where that is in one,
+    else ``cwd`` itself. Raises NotFoundError where what is named is not there.
     """
-    if named := environ.get(VARIABLE):
-        return _checked(absolute(named, cwd))
     place, here = Path(os.path.realpath(root.path)), Path(os.path.realpath(cwd))
+    named, beside = environ.get(VARIABLE), environ.get("MAS_ROOT")
+    if named and (not beside or os.path.realpath(absolute(beside, cwd)) == str(place)):
+        return _checked(absolute(named, cwd))
     if (root.path / FILE).is_file() or here.is_relative_to(place):
         return root.path
     return git.find_root(cwd) or (root.path if git.find_root(root.path) else cwd)

@@ -53,6 +53,14 @@ def test_it_may_be_named_and_then_it_must_be_there(root: Root, tmp_path: Path) -
     assert refused.value.hint == f"unset {VARIABLE}, or set it to where the code is"
 
 
+def test_what_a_team_of_another_root_works_on_is_not_inherited(root: Root, repo: Path, tmp_path: Path) -> None:
+    """An agent may start a team elsewhere, with --root."""
+    pane = {VARIABLE: str(tmp_path / "code"), "MAS_ROOT": str(tmp_path / "theirs")}
+    assert codebase.find(root, pane, repo) == repo
+    (tmp_path / "code").mkdir()
+    assert codebase.find(root, {**pane, "MAS_ROOT": str(root.path)}, repo) == tmp_path / "code"
+
+
 def test_a_root_that_is_the_code_may_be_moved(root: Root, repo: Path) -> None:
     assert codebase.note(root, root.path) == ""
     assert codebase.note(root, repo) == str(repo)
