@@ -1,6 +1,7 @@
 """The server as a process: begun, found, asked to end, killed; what it leaves and what it refuses."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from commandline import PROGRAM, environment, mas, ok
 from conftest import Wait
+from roots import tmux
 from serving import SOLO, in_a_process, make_root
 
 from mas import processes
@@ -117,6 +119,27 @@ def test_what_a_killed_server_left_is_in_nobodys_way(place: Root, tmux_socket: P
     with in_a_process(place, "--uds", str(path)) as served:
         assert served.ok("GET", "/health")["status"] == "ok"
     assert not path.exists()
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["begun outside", "begun inside"])
+def test_a_server_outlives_the_teams_it_serves(
+    place: Root, tmux_socket: Path, wait_until: Wait, *, inside: bool
+) -> None:
+    """Also one that was started in the background from a pane of the team that is stopped."""
+    words = ("start", "--isolated", "-q", "--no-attach", "--id", ID, "--template", "solo", "--command", "sh -i")
+    ok(*words, root=place.path)
+    serve = [*PROGRAM, "serve", "--root", str(place.path), "--background", "--port", "0"]
+    if inside:
+        line = f"{shlex.join(serve)} >'{place.path}/said' 2>&1"
+        tmux(tmux_socket, "send-keys", "-t", "=mas-aaaaaaaa:", line, "Enter")
+    else:
+        subprocess.run(serve, check=True, capture_output=True, timeout=20)
+    wait_until(lambda: presence.running(place), timeout=20)
+    before = presence.running(place)
+    assert before is not None
+    ok("stop", "--force", ID, root=place.path)
+    assert presence.running(place) == before
+    assert httpx.get(f"{before.url}/health").json()["status"] == "ok"
 
 
 # --- refused ---
