@@ -20,7 +20,7 @@ def check_free(label: str, rows: Iterable[Row], session_id: str = "") -> None:
     """Raise ExistsError for a label that a session has, if it is not this one."""
     if any(row.get("label") == label for row in rows if row["sessionId"] != session_id):
         msg = f"the label {label!r} is taken"
-        raise ExistsError(msg, hint=f"`mas resume {label!r}` brings that session back; or choose another label")
+        raise ExistsError(msg, hint=f"`mas show {label!r}` says which session has it; or choose another label")
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def _only_down(mas: "Mas") -> str:
         hint = "`mas start --isolated` starts one, `mas list` shows what is up"
         raise NotFoundError("no session is down", hint=hint)
     if len(rows) > 1:
-        hint = f"`mas resume {rows[0]['sessionId'][:8]}` brings back the newest"
+        hint = f"`mas resume {rows[0]['sessionId']}` brings back the newest"
         raise naming.ambiguous(f"{len(rows)} sessions are down", rows, hint)
     return str(rows[0]["sessionId"])
 

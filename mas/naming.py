@@ -4,6 +4,7 @@ A name is a full id, a unique beginning of one (4 characters or more), a label, 
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from mas.errors import AmbiguousError, MasError, NotFoundError, shorten
@@ -30,17 +31,20 @@ def find(name: str, rows: Sequence[Row]) -> Row:
 
 
 def ambiguous(message: str, rows: Iterable[Row], hint: str = "name one of them") -> AmbiguousError:
-    """The error for a question with several answers; it lists them."""
-    candidates = [describe(row) for row in rows]
+    """The error for a question with several answers; it lists them, each by what tells it from the others."""
+    rows = list(rows)
+    beginnings = Counter(row["sessionId"][:8] for row in rows)
+    candidates = [describe(row, whole=beginnings[row["sessionId"][:8]] > 1) for row in rows]
     shown = ", ".join(candidates[:6]) + (", …" if len(candidates) > 6 else "")
     return AmbiguousError(f"{message}: {shown}", candidates, hint=hint)
 
 
-def describe(row: Row) -> str:
-    """A session in few words: the beginning of its id, and its label or tmux name."""
+def describe(row: Row, *, whole: bool = False) -> str:
+    """A session in few words: the beginning of its id or the ``whole`` of it, and its label or tmux name."""
     name = row.get("label") or row.get("tmuxSession")
-    short = row["sessionId"][:8]
-    return f"{short} ({name})" if name and name != f"{PREFIX}{short}" else short or str(name)
+    session_id = str(row["sessionId"])
+    shown = session_id if whole else session_id[:8]
+    return f"{shown} ({name})" if name and name != f"{PREFIX}{session_id[:8]}" else shown or str(name)
 
 
 def _by_id(name: str, rows: Sequence[Row]) -> list[Row]:

@@ -270,7 +270,7 @@ def test_the_only_one_that_is_down_is_brought_back_and_of_several_none(root: Roo
     mas.stop(two, grace=0)
     with pytest.raises(AmbiguousError, match=f"^2 sessions are down: {two[:8]}, {one[:8]}$") as refused:
         mas.resolve(down=True)
-    assert refused.value.hint == f"`mas resume {two[:8]}` brings back the newest"
+    assert refused.value.hint == f"`mas resume {two}` brings back the newest"
     assert asked(root, MAS_SESSION_ID=one).resolve(down=True) == one
 
 

@@ -62,9 +62,16 @@ def test_what_is_not_there_is_suggested(name: str, hint: str) -> None:
 
 
 def test_a_name_that_fits_several_lists_them() -> None:
-    with pytest.raises(AmbiguousError, match="'0f0f' fits 2 sessions: 0f0f0f0f \\(mine\\), 0f0f0f0f") as raised:
+    rows: list[Row] = [{**ROWS[2], "sessionId": THREE.replace("cd", "ef")}, *ROWS]
+    with pytest.raises(AmbiguousError, match="'ab12' fits 2 sessions: ab12ef34 \\(yours\\), ab12cd34") as raised:
+        naming.find("ab12", rows)
+    assert raised.value.candidates == ("ab12ef34 (yours)", "ab12cd34 (yours)")
+
+
+def test_those_whose_ids_begin_alike_are_listed_by_the_whole_of_them() -> None:
+    with pytest.raises(AmbiguousError) as raised:
         naming.find("0f0f", ROWS)
-    assert raised.value.candidates == ("0f0f0f0f (mine)", "0f0f0f0f")
+    assert raised.value.candidates == (f"{ONE} (mine)", TWO)
 
 
 def test_of_very_many_candidates_a_few_are_told() -> None:
