@@ -39,7 +39,7 @@ class Ended(NamedTuple):
 
     ``survivors`` did not go away even when killed. ``own`` are this process and those it descends from: whoever stops
     a session from inside hands over to a process outside. ``spared`` are tmux servers that were started from inside,
-    with all that runs in them, since they may hold anybody's work, and what the caller wanted kept.
+    with all that runs in them, since they may hold anybody's work.
     """
 
     survivors: tuple[Process, ...]
@@ -123,11 +123,11 @@ def ask(members: Collection[Process], *, grace: float = GRACE) -> None:
     _signal(asked, signal.SIGTERM, grace)
 
 
-def end(members: Collection[Process], marker: str, *, grace: float = GRACE, keep: Collection[int] = ()) -> Ended:
+def end(members: Collection[Process], marker: str, *, grace: float = GRACE) -> Ended:
     """End these processes, those below them, and whoever carries ``marker``: first asked (TERM), then killed.
 
-    ``members`` are collected before the session is ended, while it can still be seen who belongs to it. ``keep`` are
-    pids that are left alone whatever they carry. Returns once two looks in a row found nobody, or nothing helps.
+    ``members`` are collected before the session is ended, while it can still be seen who belongs to it.
+    Returns once two looks in a row found nobody, or nothing helps.
     """
     known = set(members)
     wanted, seconds, looks = signal.SIGTERM, grace, 0
@@ -135,7 +135,7 @@ def end(members: Collection[Process], marker: str, *, grace: float = GRACE, keep
     while True:
         table = _table()
         found = _below(table, {process.pid for process in known if _is(table, process)}) | _carriers(table, marker)
-        ours, spared = _own(table, found), _spared(table, found, keep)
+        ours, spared = _own(table, found), _spared(table, found)
         left = found - spared - set(ours)
         known |= left
         looks = 0 if left else looks + 1
@@ -266,10 +266,9 @@ def _lineage(table: dict[int, _Entry], pid: int) -> Iterator[_Entry]:
         pid = table[pid].parent
 
 
-def _spared(table: dict[int, _Entry], found: Iterable[Process], keep: Collection[int]) -> frozenset[Process]:
+def _spared(table: dict[int, _Entry], found: Iterable[Process]) -> frozenset[Process]:
     servers = {process.pid for process in found if is_tmux_server(process)}
-    kept = frozenset(process for process in found if process.pid in keep)
-    return (_below(table, servers) & frozenset(found)) | kept
+    return _below(table, servers) & frozenset(found)
 
 
 def _signal(processes: Iterable[Process], number: signal.Signals, seconds: float) -> None:

@@ -303,12 +303,6 @@ def test_a_program_that_only_calls_itself_a_tmux_server_is_none(tmp_path: Path, 
     assert not alive(process)
 
 
-def test_what_the_caller_wants_kept_is_kept(spawn: Spawn) -> None:
-    kept, other = spawn("sleep", "1000"), spawn("sleep", "1000")
-    assert processes.end([], MARKER, grace=0.2, keep=[kept.pid]) == processes.Ended((), (), (kept,))
-    assert (alive(kept), alive(other)) == (True, False)
-
-
 def test_what_is_gone_meanwhile_is_no_error() -> None:
     with subprocess.Popen(["true"]) as program:
         descriptor = os.pidfd_open(program.pid)
