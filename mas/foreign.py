@@ -6,10 +6,11 @@ What they lack is filled in, what we do not know is kept.
 from collections.abc import Mapping
 from typing import Any
 
-from mas.errors import MasError
+from mas.config import SessionConfig
+from mas.errors import MasError, RefusedError
 from mas.fields import PARTS, RECORD, check_record
 from mas.lifecycle import COARSE, Coarse, SessionStatus, check_reachable
-from mas.record import Document, broken_invariant, lifecycle_of
+from mas.record import COUNTS, Document, broken_invariant, lifecycle_of
 from mas.session import check_document
 from mas.values import check_json, check_text
 
@@ -19,7 +20,34 @@ OWN_KEYS = frozenset({"rev", "log", "schema", "checksum"})
 OWN_PARTS = ("lifecycle", "runtime")
 """Keys of ours that say more of a session than the documents do."""
 
-_KNOWN = frozenset({*RECORD, *PARTS})
+_KNOWN = frozenset({*RECORD, *PARTS, *OWN_PARTS})
+
+_FORMS: dict[str, Any] = {
+    "lifecycle": {
+        **dict.fromkeys(("iteration", "open", "completed", "opened_rev"), int),
+        **dict.fromkeys(("started_at", "opened_at", "error", "parent_session_id"), str),
+        "paused_seconds": float,
+        "counts": dict.fromkeys(COUNTS, int),
+        "pause": {"reason": str, "by": str, "substate": str, "iteration": int, "at": str},
+        "summary": {},
+        "worktree": {},
+        "mark": list,
+    },
+    "runtime": {
+        **dict.fromkeys(("mode", "root", "wanted", "observed", "tmux_name", "label"), str),
+        **dict.fromkeys(("template", "profile", "nonce", "project"), str),
+        "agents": [str],
+        "tmux": {"id": str, "socket": str, "pid": int, "started": float, "panes": {}},
+    },
+    "git_context": {**dict.fromkeys(("branch", "commit", "repo_root", "worktree_name"), str), "is_worktree": bool},
+    "prd_reference": dict.fromkeys(PARTS["prd_reference"], str),
+    "statistics": dict.fromkeys(PARTS["statistics"], float),
+    "configuration": {
+        **dict.fromkeys(("max_iterations", "timeout_minutes"), float),
+        **dict.fromkeys(("auto_checkpoint", "error_recovery_enabled"), bool),
+    },
+}
+"""What the parts of a record hold, as far as it is relied on."""
 
 _DROPPABLE = frozenset({"updated_at", "completed_at", "current_phase", "prd_reference"})
 """Keys whose absence says something; the earlier program drops every key that it does not know."""
@@ -35,8 +63,40 @@ _NEEDED: dict[Coarse, tuple[str, Any]] = {
 def adopt(document: Document) -> dict[str, Any]:
     """A whole record from one that an older program wrote.
 
-    Raises KeyError, TypeError, ValueError or AttributeError where it describes no session.
+    What stands in the place of a value of ours or the documents' and is of another form is left out; the file itself is
+    kept when it is taken over. Raises KeyError, TypeError, ValueError or AttributeError where it describes no session.
     """
+    return _whole({name: _readable(name, value) for name, value in document.items()})
+
+
+def _readable(name: str, value: object) -> Any:
+    form = _FORMS.get(name, {})
+    if name in OWN_PARTS:
+        return value if _fits(value, form) and _is_configured(value) else None
+    if not isinstance(value, Mapping):
+        return value
+    return {field: one for field, one in value.items() if field not in form or _fits(one, form[field])}
+
+
+def _fits(value: object, form: Any) -> bool:
+    """Whether a value is of that form: a type, a list of one form, or a table with forms for some of its keys."""
+    if isinstance(form, dict):
+        return isinstance(value, Mapping) and all(_fits(value[key], form[key]) for key in form.keys() & value.keys())
+    if isinstance(form, list):
+        return isinstance(value, list) and all(_fits(one, form[0]) for one in value)
+    return type(value) is form or (form is float and type(value) is int)
+
+
+def _is_configured(part: Any) -> bool:
+    """Whether the configuration in a part is one, where it has any."""
+    try:
+        return part.get("config") is None or bool(SessionConfig.from_json(part["config"]))
+    except RefusedError:
+        return False
+
+
+def _whole(document: Document) -> dict[str, Any]:
+    """The record without what says null, which is how we leave something out, and with the data of its status."""
     adopted = {name: _without_nulls(name, value) for name, value in document.items() if name not in OWN_KEYS}
     adopted = {name: value for name, value in adopted.items() if value is not None or name not in _KNOWN}
     adopted["feature_request"] = document["feature_request"] or ""
@@ -44,11 +104,10 @@ def adopt(document: Document) -> dict[str, Any]:
         check_text(adopted[name], name, empty=name == "feature_request")
     check_json(adopted, "the record")
     check_document(adopted)
-    return _completed(adopted, dict(lifecycle_of(document)))
+    return _completed(adopted, dict(lifecycle_of(adopted)))
 
 
 def _without_nulls(name: str, value: object) -> Any:
-    """A table of the documents without the fields that say null, which is how we leave them out."""
     if name not in PARTS or not isinstance(value, Mapping):
         return value
     return {field: one for field, one in value.items() if one is not None or field not in PARTS[name]}
@@ -81,7 +140,7 @@ def imported(base: Document, edited: Document) -> dict[str, Any] | None:
     """
     own = {name: base[name] for name in OWN_PARTS if name in base}
     try:
-        adopted = _moved(base, adopt({**edited, **own}))
+        adopted = _moved(base, _whole({**edited, **own}))
         data = _difference(base, adopted)
         _check(base, adopted)
     except (MasError, KeyError, TypeError, ValueError, AttributeError):

@@ -242,7 +242,7 @@ def _mark_worktree(document: dict[str, Any], lifecycle: dict[str, Any], data: Ma
 def _count_checkpoint(document: dict[str, Any], lifecycle: dict[str, Any], data: Mapping[str, Any], ts: str) -> None:
     del lifecycle, data, ts
     statistics = dict(document.get("statistics") or {})
-    statistics["checkpoints_created"] = statistics.get("checkpoints_created", 0) + 1
+    statistics["checkpoints_created"] = int(statistics.get("checkpoints_created", 0)) + 1
     document["statistics"] = statistics
 
 

@@ -10,6 +10,7 @@ from commandline import PROGRAM, Done, document, environment, fingerprint, mas, 
 
 from mas import following
 from mas.lifecycle import SessionStatus
+from mas.paths import Root
 
 Wait = Callable[..., None]
 
@@ -413,6 +414,16 @@ def test_every_verb_of_the_record_takes_a_repository(repo: Path) -> None:
         f"mas: session {failing} is failed, it will never be completed",
     )
     assert {path.name for path in (repo / ".flow" / "maestro").iterdir()} == {"sessions", "schemas"}
+
+
+def test_a_record_of_an_older_program_is_shown_with_what_it_has(place: Path) -> None:
+    paths = Root(place).session("11111111-2222-4333-8444-555555555555")
+    paths.directory.mkdir(parents=True)
+    old = {"session_id": paths.directory.name, "feature_request": "", "status": "planning", "created_at": "2026-01-01"}
+    paths.snapshot.write_text(json.dumps({**old, "git_context": {"branch": "main", "commit": 3, "repo_root": None}}))
+    shown = ok("show", paths.directory.name, root=place).lines
+    assert [line.split(maxsplit=1) for line in shown if line.startswith("  git")] == [["git", "main"]]
+    assert ok("session", "list", root=place).lines[0].split("\t")[3] == "main"
 
 
 def test_the_words_to_wait_for_are_those_of_the_lifecycle() -> None:

@@ -1,17 +1,27 @@
 """Records of other programs: read leniently, taken over where they are valid and legal."""
 
+import copy
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from records import T0, begun, first, grown, happened, in_status, time
 
-from mas import foreign
-from mas.events import IterationStarted, Started
+from mas import foreign, guard, projections
+from mas.config import SessionConfig
+from mas.errors import RefusedError
+from mas.events import CommandExecuted, Completed, IterationCompleted, IterationStarted, Paused, Resumed, Started
 from mas.fields import MAX_REQUEST
 from mas.foreign import adopt, imported
 from mas.lifecycle import COARSE, COARSE_TRANSITIONS, SessionStatus
-from mas.record import IMPORTED, broken_invariant, lifecycle_of
+from mas.paths import Root
+from mas.progress import fold_progress
+from mas.record import CREATED, IMPORTED, broken_invariant, lifecycle_of
+from mas.replay import Stored, extend
+from mas.session import from_document
 from mas.states import state_of
 
 S = SessionStatus
@@ -69,6 +79,91 @@ def test_null_is_how_others_leave_something_out() -> None:
     assert adopt(older) == {**plain(S.PLANNING, git_context=kept), "theirs": None}
 
 
+OTHERS: dict[str, tuple[Any, ...]] = {
+    "lifecycle": ("x", [1], {"iteration": "x"}, {"pause": 3}, {"config": {"options": 1}}),
+    "runtime": (3, {"agents": 3}, {"agents": [1]}, {"tmux": []}, {"tmux": {"pid": "1"}}),
+}
+
+
+@pytest.mark.parametrize(("name", "odd"), [(name, odd) for name in OTHERS for odd in OTHERS[name]])
+def test_a_part_of_ours_that_is_not_in_our_form_is_somebody_elses(name: str, odd: object) -> None:
+    assert adopt(plain(S.PLANNING, **{name: odd})) == plain(S.PLANNING)
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "odd"),
+    [
+        ("git_context", "branch", 3),
+        ("git_context", "commit", ["a"]),
+        ("git_context", "is_worktree", "yes"),
+        ("statistics", "total_tasks", "3"),
+        ("configuration", "max_iterations", True),
+        ("configuration", "auto_checkpoint", 1),
+    ],
+)
+def test_a_field_of_another_form_is_left_out(part: str, field: str, odd: object) -> None:
+    known = first()[part]
+    kept = {name: value for name, value in known.items() if name != field}
+    assert adopt(plain(S.PLANNING, **{part: {**known, field: odd, "theirs": odd}}))[part] == {**kept, "theirs": odd}
+
+
+ODD: tuple[Any, ...] = (None, 3, "x", "", [], {}, True, 1.5, {"a": 1}, [1], ["a", {}])
+FULL = plain(
+    S.PLANNING,
+    prd_reference={"filename": "a", "path": "b", "version": "1"},
+    lifecycle={
+        "iteration": 1,
+        "open": 1,
+        "completed": 0,
+        "opened_rev": 1,
+        "started_at": T0,
+        "paused_seconds": 1.5,
+        "counts": {"commands": 1},
+        "config": SessionConfig(Path("/x")).to_json(),
+    },
+    runtime={
+        "mode": "isolated",
+        "wanted": "up",
+        "observed": "up",
+        "tmux_name": "mas-x",
+        "label": "x",
+        "agents": ["10"],
+        "tmux": {"socket": "s", "pid": 1, "started": 1.5, "panes": {}},
+    },
+)
+
+
+def places(table: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in table.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from places(value, (*above, name))
+
+
+@pytest.mark.parametrize("place", [*places(FULL)], ids=".".join)
+def test_whatever_stands_in_a_field_it_is_a_record_or_none(place: tuple[str, ...]) -> None:
+    """Everything that looks at a record, or changes one, can go on with what was adopted."""
+    for odd in ODD:
+        table = document = copy.deepcopy(FULL)
+        for name in place[:-1]:
+            table = table[name]
+        table[place[-1]] = odd
+        try:
+            adopted = adopt(document)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        assert type(state_of(adopted)).__module__ == "mas.states"
+        assert from_document(adopted).to_dict()["session_id"] == adopted["session_id"]
+        assert projections.row_of(adopted, Root(Path("/r")))["sessionId"] == adopted["session_id"]
+        assert fold_progress(adopted, (), T0).iterations_completed in (0, True, 3)
+        stored = Stored(adopted, logged=False)
+        for event in (CommandExecuted("make"), IterationCompleted(), Paused("x"), Resumed(), Completed()):
+            with suppress(RefusedError):
+                entries = guard.consequences(stored.document, event, T0)
+                stored = extend(stored, [(CREATED, adopted)] * (not stored.logged) + entries, T0)[1]
+        assert extend(stored, [("checkpoint", {})], T0)[1].document["rev"] > 1
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -80,7 +175,6 @@ def test_null_is_how_others_leave_something_out() -> None:
         {"feature_request": [1]},
         {"git_context": "x"},
         {"statistics": [1]},
-        {"lifecycle": "x"},
         {"current_phase": "x"},
         {"score": float("nan")},
     ],

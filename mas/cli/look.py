@@ -85,9 +85,8 @@ def _git(context: Mapping[str, Any]) -> str:
         return ""
     worktree = f", worktree {context.get('worktree_name') or ''}".rstrip() if context.get("is_worktree") else ""
     commit = context.get("commit", "")[:10]
-    return (
-        f"{context.get('branch') or 'no branch'}{f' at {commit}' if commit else ''} in {context['repo_root']}{worktree}"
-    )
+    place = f" in {context['repo_root']}" if context.get("repo_root") else ""
+    return f"{context.get('branch') or 'no branch'}{f' at {commit}' if commit else ''}{place}{worktree}"
 
 
 def _program(found: Details) -> Iterator[str]:
