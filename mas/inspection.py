@@ -78,7 +78,9 @@ class Inspection:
         yield from self._exposed()
         if self.root.maestro:
             return
-        if not self._index.sound and (self.mas.storage.list() or self.root.index.exists()):
+        if os.path.lexists(self.root.index) and not (self.root.index.is_file() and not self.root.index.is_symlink()):
+            yield Finding(INDEX, "redirected", f"{self.root.index.name} is no regular file; move it away")
+        elif not self._index.sound and (self.mas.storage.list() or self.root.index.exists()):
             yield Finding(INDEX, "index", "the index is missing or was edited", "rebuild_index")
         if left := left_over(self.root.sessions):
             yield Finding(INDEX, "temporary", f"{len(left)} unfinished files", "unlink_temporaries")

@@ -1,6 +1,7 @@
 """One look at a root, without writing: what is shared is asked once, and what is odd does not stop it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def test_a_root_that_was_moved_is_one(mas: Mas, tmp_path: Path) -> None:
     session_id = roots.start(mas, team=False).session.session_id
     moved = roots.mas_of(Root(mas.root.path.rename(tmp_path / "moved")))
     assert [one.problem for one in Inspection(moved).plan(session_id)] == ["row"]
+
+
+@pytest.mark.parametrize("odd", [Path.mkdir, os.mkfifo, lambda place: place.symlink_to("nowhere")])
+def test_what_stands_in_the_place_of_the_index_is_to_be_moved_away(mas: Mas, odd: Callable[[Path], None]) -> None:
+    """It is neither followed nor replaced: whoever put it there knows what for."""
+    roots.start(mas, team=False)
+    mas.root.index.unlink()
+    odd(mas.root.index)
+    (found,) = doctor.mend(mas).remaining
+    assert (found.problem, found.text) == ("redirected", ".sessions.index is no regular file; move it away")
+    assert os.path.lexists(mas.root.index)
 
 
 @pytest.mark.parametrize("name", [".staging", ".trash", ".locks"])
