@@ -55,14 +55,7 @@ expand_target() { # <target>
 
 get_unit_manager() { # <unit>
     local id=''
-    if __mas_unit "${1-}"; then
-        case $__mas_reply in
-            meta) id=00 ;;
-            design) id=10 ;;
-            development) id=20 ;;
-            business) id=30 ;;
-        esac
-    fi
+    ! __mas_unit "${1-}" || id=${UNIT_NAMES[$__mas_reply]%% *}
     printf '%s\n' "$id"
 }
 

@@ -165,6 +165,11 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
     assert long_functions(parse(path)) == []
 
 
+def test_files_of_the_library_stay_small() -> None:
+    files = {path.name: len(path.read_text("utf-8").splitlines()) for path in (HERE / "lib").glob("*.sh")}
+    assert {name: lines for name, lines in files.items() if lines > LONGEST_MODULE} == {}
+
+
 @each_test
 def test_tests_replace_nothing(path: Path) -> None:
     """The real tmux, git, files and processes, or none."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bashes import LIB, STRICT, run
 
-MODULES = ("state", "tmux", "session", "agent", "message", "agent_init", "project")
+MODULES = ("state", "tmux", "http", "active", "workspace", "session", "agent", "message", "agent_init", "project")
 FILES = sorted(path.name for path in LIB.glob("*.sh"))
 QUIET = [name for name in FILES if "agent_init" not in name]
 
@@ -18,12 +18,21 @@ TMUX = set(
     "print_error print_warning".split()
 )
 HTTP = TMUX | {"start_http_server", "stop_http_server", "check_http_server"}
-SESSION = HTTP | set(
-    "generate_session_id generate_session_name save_session_info load_session_info find_active_session "
-    "get_session_status show_session_details cleanup_session cleanup_old_sessions start_session_from_config "
-    "show_session_stats generate_uuid create_session_workspace initialize_session_units create_session_metadata "
-    "load_session_metadata update_sessions_index find_session_by_id stop_isolated_session get_session_workspace "
-    "get_session_unit_dir get_session_workflows_dir".split()
+ACTIVE = TMUX | {"find_active_session"}
+WORKSPACE = TMUX | set(
+    "create_session_workspace initialize_session_units create_session_metadata load_session_metadata "
+    "update_sessions_index find_session_by_id stop_isolated_session get_session_workspace get_session_unit_dir "
+    "get_session_workflows_dir".split()
+)
+SESSION = (
+    HTTP
+    | ACTIVE
+    | WORKSPACE
+    | set(
+        "generate_session_id generate_session_name save_session_info load_session_info get_session_status "
+        "show_session_details cleanup_session cleanup_old_sessions start_session_from_config show_session_stats "
+        "generate_uuid".split()
+    )
 )
 AGENT = SESSION | set(
     "init_agent_directory get_agent_responsibilities start_agent start_all_agents stop_agent stop_all_agents "
@@ -42,6 +51,8 @@ OFFERED = {
     "state": set(),
     "tmux": TMUX,
     "http": HTTP,
+    "active": ACTIVE,
+    "workspace": WORKSPACE,
     "session": SESSION,
     "agent": AGENT,
     "message": MESSAGE,
