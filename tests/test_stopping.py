@@ -304,7 +304,9 @@ def test_a_server_inside_a_team_can_stop_it_though_it_lives_on_for_a_while(
         "Mas(Root(Path(os.environ['MAS_ROOT'])), os.environ, Path.cwd()).stop(os.environ['MAS_SESSION_ID'], grace=0);"
         "time.sleep(100000)"
     )
-    started = roots.start(mas, command=f'sh -c "trap \'\' HUP TERM; exec {sys.executable} -P -c \\"$0\\"" "{program}"')
+    started = roots.start(
+        mas, command=f'sh -c "trap \'\' HUP TERM; exec \'{sys.executable}\' -P -c \\"$0\\"" "{program}"'
+    )
     wait_until(lambda: roots.teams(tmux_socket, mas.root) == {} and not roots.launched(mas), timeout=20)
     wait_until(lambda: not files.is_locked(mas.root.lock(started.session.session_id)))
     assert list(roots.violations(mas, tmux_socket)) == []
