@@ -2,10 +2,17 @@
 
 import datetime as dt
 
+_FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 
 def utc_now() -> str:
     """The present moment: UTC, ISO 8601 with microseconds and ``Z``."""
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return dt.datetime.now(dt.UTC).strftime(_FORM)
+
+
+def utc_at(seconds: float) -> str:
+    """A moment given as Unix time, in the same form."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime(_FORM)
 
 
 def new_id() -> str:

@@ -13,8 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mas import adopting, files, foreign, notes, originals, snapshots
+from mas.clock import utc_at
 from mas.derived import derive_team
 from mas.errors import DamagedError, MasError, RefusedError
+from mas.fields import moment
 from mas.logbook import LOG
 from mas.paths import SessionPaths
 from mas.projections import parse_shell
@@ -138,13 +140,14 @@ def _migrate_one(mas: "Mas", step: Step) -> None:
 def _write_record(mas: "Mas", fd: int, paths: SessionPaths) -> None:
     """Write what the earlier session manager would have: the first change then begins a log from it."""
     values = _old_values(fd, paths)
+    created = _created(fd, paths, values["created_at"])
     ids = sorted(name for name in _names(paths) if len(name) == 2 and name.isdecimal())
     document = {
         "session_id": values["session_id"],
         "feature_request": "",
         "status": "initializing",
-        "created_at": values["created_at"],
-        "updated_at": values["created_at"],
+        "created_at": created,
+        "updated_at": created,
         "git_context": {"branch": "", "commit": "", "repo_root": ""},
         "statistics": SessionStatistics().to_dict(),
         "configuration": SessionConfiguration().to_dict(),
@@ -161,6 +164,15 @@ def _write_record(mas: "Mas", fd: int, paths: SessionPaths) -> None:
     if ids:
         files.replace(fd, paths.config.name, _config(mas, fd, paths, ids), durable=True)
     files.replace(fd, paths.snapshot.name, snapshots.encode_plain(document), durable=True)
+
+
+def _created(fd: int, paths: SessionPaths, said: str) -> str:
+    """When a session was made: as it says, and where that is no time, when what says the rest was written."""
+    try:
+        return moment(said, "CREATED_AT")
+    except RefusedError:
+        name = paths.shell.name if _read(fd, paths.shell.name) else paths.snapshot.name
+        return utc_at(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime)
 
 
 def _names(paths: SessionPaths) -> list[str]:

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 
-from mas.clock import new_id, utc_now
+from mas.clock import new_id, utc_at, utc_now
 from mas.paths import is_session_id
 
 
@@ -18,3 +18,7 @@ def test_ids_are_fresh_and_canonical() -> None:
     ids = {new_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(is_session_id(one) and one[14] == "4" for one in ids)
+
+
+def test_another_moment_in_the_same_form() -> None:
+    assert utc_at(1e9 + 0.5) == "2001-09-09T01:46:40.500000Z"

@@ -185,6 +185,18 @@ def test_records_of_the_earlier_manager_begin_a_log(repo: Path) -> None:
     assert tree(repo) == before
 
 
+@pytest.mark.parametrize("said", ["", "CREATED_AT=yesterday\n", "CREATED_AT='2026-01-02 03:04:05'\n"])
+def test_one_that_does_not_say_when_it_was_made_has_the_time_of_its_file(mas: Mas, said: str) -> None:
+    shell = mas.root.session(ONE).shell
+    shell.write_text(f"SESSION_ID={ONE}\nTMUX_SESSION=mas-11111111\n{said}STATUS=stopped\n")
+    os.utime(shell, (1e9, 1e9))
+    before = tree(mas.root.path)
+    assert [step.problem for step in migration.migrate(mas)] == ["", ""]
+    assert mas.manager.get_session(ONE).created_at == "2001-09-09T01:46:40.000000Z"
+    migration.rollback(mas)
+    assert tree(mas.root.path) == before
+
+
 def test_what_is_no_session_is_left_alone(mas: Mas) -> None:
     for name, content in (("empty", None), ("torn", '{"session_id": '), ("other", '{"a": 1}')):
         place = mas.root.path / "sessions" / name
