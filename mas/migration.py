@@ -65,10 +65,14 @@ def migrate(mas: "Mas") -> tuple[Step, ...]:
     return tuple(_tried(mas, step, _migrate_one) for step in steps)
 
 
+def rollback_plan(mas: "Mas") -> tuple[Step, ...]:
+    """What there is to give back; nothing is touched."""
+    return tuple(step for session_id in sorted(mas.storage.list()) if (step := _given_back(mas, session_id)))
+
+
 def rollback(mas: "Mas") -> tuple[Step, ...]:
     """Give back the originals of everything that was taken over. What came after is kept in ``quarantine/``."""
-    steps = [_given_back(mas, session_id) for session_id in sorted(mas.storage.list())]
-    done = tuple(_tried(mas, step, _roll_back_one) for step in steps if step)
+    done = tuple(_tried(mas, step, _roll_back_one) for step in rollback_plan(mas))
     if done and not mas.root.maestro:
         originals.give_back_index(mas.root)
     return done

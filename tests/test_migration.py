@@ -230,5 +230,8 @@ def test_the_command_line_shows_the_plan_migrates_and_gives_back(mas: Mas) -> No
     assert tree(mas.root.path) == before
     assert json.loads(run("--json"))["count"] == 2
     assert run() == ""
+    taken = tree(mas.root.path)
+    assert run("--rollback", "--dry-run").count("give back") == 2
+    assert tree(mas.root.path) == taken
     assert run("--rollback").count("give back") == 2
     assert tree(mas.root.path) == before

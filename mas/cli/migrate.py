@@ -17,7 +17,10 @@ def migrate(
 ) -> int:
     """Take over the sessions of earlier programs. Their originals are kept; running it again does nothing more."""
     call = call_of(context)
-    steps = migration.plan(call.mas) if dry_run else (migration.rollback if rollback else migration.migrate)(call.mas)
+    planned, done = migration.plan, migration.migrate
+    if rollback:
+        planned, done = migration.rollback_plan, migration.rollback
+    steps = (planned if dry_run else done)(call.mas)
     if as_json:
         call.json({"steps": [step.to_json() for step in steps], "count": len(steps), "dryRun": dry_run})
         return 1 if any(step.problem for step in steps) else 0
