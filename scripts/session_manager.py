@@ -29,14 +29,19 @@ def _environments() -> list[Path]:
     return homes + [home / ".venv" for home in homes]  # scripts/mas of a checkout stands beside its environment
 
 
-def _hand_over() -> None:
-    """Go on with the Python of an environment that holds mas, where this is one of another version."""
-    if __name__ != "__main__" or "mas" in sys._xoptions:  # noqa: SLF001  how it was called; once is enough
-        return
+def _other_python() -> str:
+    """The Python of an environment that holds mas, where this is one of another version; empty where there is none."""
     for home in _environments():
         python = home / "bin" / "python"
         if os.access(python, os.X_OK) and any(home.glob("lib/python*/site-packages/*mas*")):
-            os.execv(python, [str(python), "-X", "mas", __file__, *sys.argv[1:]])
+            return str(python)
+    return ""
+
+
+def _hand_over(python: str) -> None:
+    """Go on with that Python. Only as a program: whoever imports this is told to."""
+    if python and __name__ == "__main__" and "mas" not in sys._xoptions:  # noqa: SLF001  once is enough
+        os.execv(python, [python, "-X", "mas", __file__, *sys.argv[1:]])
 
 
 def _find_mas() -> None:
@@ -53,10 +58,10 @@ def _find_mas() -> None:
         try:
             import mas  # noqa: F401, PLC0415
         except ImportError:
-            _hand_over()
-            sys.exit(
-                f"session_manager: mas is not installed for Python {version}; type: pipx install mas, or set MAS_BIN"
-            )
+            python = _other_python()
+            _hand_over(python)
+            remedy = f"{python} {sys.argv[0]}" if python else "pipx install mas, or set MAS_BIN"
+            sys.exit(f"session_manager: mas is not installed for Python {version}; type: {remedy}")
 
 
 _find_mas()

@@ -107,6 +107,11 @@ def test_another_python_hands_over_to_the_one_that_has_mas(copied: Path, repo: P
         (home / "bin" / name).chmod(0o755)
     program = str(home / "bin" / "mas")
     assert run(copied, "list", cwd=repo, python=bare_python(), MAS_BIN=program, PATH="/usr/bin:/bin") == "[]\n"
+    importing = repo / "program.py"
+    importing.write_text("import session_manager")
+    env = {"PYTHONPATH": str(copied.parent), "MAS_BIN": program, "PATH": "/usr/bin:/bin"}
+    said = run(importing, cwd=repo, python=bare_python(), code=1, **env)
+    assert said.endswith(f"; type: {home / 'bin' / 'python'} {importing}\n")
 
 
 def test_beside_its_records_it_finds_them_without_git(tmp_path: Path) -> None:
