@@ -230,10 +230,15 @@ def _present(choice: Choice, environ: Mapping[str, str]) -> Choice:
     if "/" in program and not program.startswith("/"):
         msg = f"the agent program {shorten(program)} has no full path"
         raise RefusedError(msg, hint="each agent starts in its own directory: write the path from / on")
-    if not is_program(program, environ):
-        msg = f"the agent program {shorten(program)} is not there, or not on PATH"
-        raise MissingProgramError(msg, hint="install it, or choose another one, for example: --agent shell")
+    check_present(choice.profile, environ, "install it, or choose another one, for example: --agent shell")
     return choice
+
+
+def check_present(profile: Profile, environ: Mapping[str, str], hint: str) -> None:
+    """Raise MissingProgramError where the program of a profile is not there."""
+    if not is_program(profile.program, environ):
+        msg = f"the agent program {shorten(profile.program)} is not there, or not on PATH"
+        raise MissingProgramError(msg, hint=hint)
 
 
 def _read(path: Path) -> Iterator[Profile]:

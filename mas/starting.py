@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mas import events, files, guard, launch, naming, planning, settings, stopping, tmux, watching, workspace
+from mas import events, files, guard, launch, naming, planning, profiles, settings, stopping, tmux, watching, workspace
 from mas.errors import MasError, NotFoundError, RefusedError, explaining
 from mas.paths import SessionPaths
 from mas.planning import StartOptions, StartPlan
@@ -162,6 +162,7 @@ def resume(mas: "Mas", session_id: str) -> Started:
         if found.team:
             msg = f"session {session_id} is up"
             raise RefusedError(msg, hint=f"`mas attach {session_id}`")
+        profiles.check_present(choice.profile, mas.environ, "bring it back, or put its directory on PATH")
         seen = found.seen if found.server == mas.server else tmux.discover(mas.server)
         tmux.capacity(seen).require(len(chosen.ids))
         fresh = planning.intent(mas, session_id, seen, up=True, name=_own_name(document))

@@ -19,6 +19,7 @@ from mas.errors import (
     DamagedError,
     ExistsError,
     MasError,
+    MissingProgramError,
     NotFoundError,
     RefusedError,
     UnknownStateError,
@@ -323,6 +324,29 @@ def test_a_resumed_team_is_the_one_that_was_asked_for(mas: Mas, tmux_socket: Pat
     assert roots.teams(tmux_socket, mas.root) == {session_id: started.tmux_name}
     assert mas.view(session_id).status == "active"
     assert list(roots.violations(mas, tmux_socket)) == []
+
+
+def test_a_team_whose_program_is_gone_stays_down(mas: Mas, tmux_socket: Path, tmp_path: Path) -> None:
+    program = tmp_path / "agent"
+    program.write_text("#!/bin/sh\nexec cat\n")
+    program.chmod(0o755)
+    session_id = roots.start(mas, command=str(program)).session.session_id
+    mas.stop(session_id, grace=0)
+    program.unlink()
+    log = roots.log_of(mas.root, session_id)
+    with pytest.raises(MissingProgramError, match=r"agent' is not there, or not on PATH") as refused:
+        mas.resume(session_id)
+    assert refused.value.hint == "bring it back, or put its directory on PATH"
+    assert roots.log_of(mas.root, session_id) == log
+    assert roots.teams(tmux_socket, mas.root) == {}
+
+
+def test_where_no_socket_can_be_made_that_is_said(root: Root, tmp_path: Path) -> None:
+    roots.make_template(root)
+    nowhere = roots.mas_of(root, {**os.environ, "MAS_TMUX_SOCKET": str(tmp_path / "nowhere" / "tmux")})
+    with pytest.raises(MasError, match="error creating") as refused:
+        roots.start(nowhere)
+    assert refused.value.hint == "MAS_TMUX_SOCKET names a place where a socket can be made"
 
 
 def test_a_team_is_brought_back_after_its_server_was_killed(mas: Mas, tmux_socket: Path) -> None:

@@ -117,4 +117,6 @@ def _refusal(plan: LaunchPlan, result: proc.Result) -> MasError:
     msg = f"tmux could not build {plan.name}: {complaint}"
     if "fork failed" in said:  # what the system says it lacks is a terminal, a process or memory
         return CapacityError(msg, hint="stop a session that is not needed; `mas list` shows them")
+    if "error creating" in said:
+        return MasError(msg, hint="MAS_TMUX_SOCKET names a place where a socket can be made")
     return MasError(msg, hint="what was built of it is gone again; try it once more")
