@@ -186,7 +186,8 @@ def _parse(data: bytes, path: Path) -> Team:
     try:
         return parse_team(tomllib.loads(data.decode()))
     except MasError as error:
-        raise RefusedError(f"{trees.shown(path)}: {error.message}", hint=error.hint) from None
+        hint = error.hint or "docs/templates.md shows how a team is written"
+        raise RefusedError(f"{trees.shown(path)}: {error.message}", hint=hint) from None
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{trees.shown(path)} is not TOML: {error}", hint="mend it, or remove it") from None
 

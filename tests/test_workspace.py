@@ -128,8 +128,9 @@ def test_what_is_no_template_is_not_found(root: Root, name: str) -> None:
 )
 def test_a_wrong_team_file_is_named(root: Root, team: str, complaint: str) -> None:
     make_template(root, "mine", team)
-    with pytest.raises(RefusedError, match=rf"templates/mine/team\.toml'.*{complaint}"):
+    with pytest.raises(RefusedError, match=rf"templates/mine/team\.toml'.*{complaint}") as refused:
         find_template("mine", root)
+    assert refused.value.hint
 
 
 def test_a_team_file_that_is_no_text_is_refused(root: Root) -> None:
