@@ -63,9 +63,7 @@ def test_the_command_line_says_what_to_do(tmp_path: Path) -> None:
     one, other = (commandline.record(tmp_path) for _ in range(2))
     commandline.ok("session", "update", one, "label=mine", "-q", root=tmp_path)
     refused = commandline.mas("session", "update", other, "label=mine", root=tmp_path)
-    complaint = (
-        "mas: the label 'mine' is taken; `mas show 'mine'` says which session has it; or choose another label\n"
-    )
+    complaint = "mas: the label 'mine' is taken; `mas show 'mine'` says which session has it; or choose another label\n"
     assert (refused.code, refused.out, refused.err) == (1, "", complaint)
 
 

@@ -1,6 +1,5 @@
 """What may be sent, to whom, and what a log of messages folds to."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
