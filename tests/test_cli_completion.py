@@ -81,6 +81,14 @@ def test_another_root_is_asked_where_one_is_named(script: Path, place: Path, tmp
     assert offered(script, tmp_path, "--root", str(place), "show", "the") == [r"the\ shop"]
 
 
+def test_fish_is_told_of_short_options_with_their_values() -> None:
+    lines = ok("completion", "fish").lines
+    told = "-x -a '(mas completion fish --words windows 2>/dev/null)'"
+    assert {line for line in lines if told in line} == {
+        f"complete -c mas -n '__fish_seen_subcommand_from attach' {option} {told}" for option in ("-l window", "-s w")
+    }
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_the_scripts_of_other_shells_are_read_by_them(shell: str, tmp_path: Path) -> None:
     if shutil.which(shell) is None:

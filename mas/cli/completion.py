@@ -258,9 +258,11 @@ def _fish(found: Sequence[Spot]) -> Iterator[str]:
             here += f"; and __fish_seen_subcommand_from {second}"
         if spot.words:
             yield f"complete -c mas -n '{here}' -a '{_in_fish(spot.words)}'"
-        for option in (name for name in spot.options if name not in COMMON):
+        short = [name for name in spot.values if not name.startswith("--")]
+        for option in (*(name for name in spot.options if name not in COMMON), *short):
+            spelling = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
             words = spot.values.get(option, "")
-            yield f"complete -c mas -n '{here}' -l {option[2:]}" + (
+            yield f"complete -c mas -n '{here}' {spelling}" + (
                 f" -x -a '{_in_fish(words.split())}'" if words else ""
             )
 
