@@ -262,9 +262,7 @@ def _fish(found: Sequence[Spot]) -> Iterator[str]:
         for option in (*(name for name in spot.options if name not in COMMON), *short):
             spelling = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
             words = spot.values.get(option, "")
-            yield f"complete -c mas -n '{here}' {spelling}" + (
-                f" -x -a '{_in_fish(words.split())}'" if words else ""
-            )
+            yield f"complete -c mas -n '{here}' {spelling}" + (f" -x -a '{_in_fish(words.split())}'" if words else "")
 
 
 def _in_fish(words: Sequence[str]) -> str:
