@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from mas import courier, delivery, launch, planning, processes, tmux
+from mas import courier, delivery, launch, planning, processes, profiles, tmux
 from mas.errors import MasError, NotFoundError, RefusedError
 from mas.reach import LOOK, Reach, reach
 from mas.stopping import ASKING
@@ -23,8 +23,8 @@ def restart(mas: "Mas", session_id: str, agent_id: str, *, again: bool = False, 
     """End what is left of an agent and start it anew; returns the id of its pane, which stays the same.
 
     It begins with its prompt again, or with ``again`` goes on with its conversation, where its program can. Raises
-    RefusedError where the team has no such agent or this runs in it, NotFoundError where it has no pane, MasError where
-    a process cannot be ended: then nothing is started.
+    RefusedError where the team has no such agent or this runs in it, NotFoundError where it has no pane,
+    MissingProgramError where its program is gone, MasError where a process cannot be ended: then nothing is started.
     """
     with mas.storage.lock(session_id):
         document = mas.storage.read(session_id).document
@@ -32,6 +32,7 @@ def restart(mas: "Mas", session_id: str, agent_id: str, *, again: bool = False, 
         agent = found.team.agent(agent_id.removeprefix("agent-"))
         plan = planning.launch_plan(mas, document, found.team, found.profile, again=[agent.id] if again else [])
         planning.check_directories(plan)
+        profiles.check_present(found.profile, mas.environ, "bring it back, or put its directory on PATH")
         look = _pane(found, agent.id)
         old = _processes(plan, agent.id, look.pid)
         if processes.own(old):

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import stubs
 import teams
-from roots import make_template, mas_of
+from roots import make_template, mas_of, start
 
 from mas import processes, restarting, tmux
 from mas.app import Mas
-from mas.errors import MasError, NotFoundError, RefusedError
+from mas.errors import MasError, MissingProgramError, NotFoundError, RefusedError
 from mas.messages import Address
 from mas.paths import Root
 from mas.reach import reach
@@ -46,6 +46,19 @@ def test_an_agent_begins_again_in_the_same_pane(mas: Mas, wait_until: Wait) -> N
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["begin", "begin"], what="its prompt")
     assert teams.environment(max(inside(mas, session_id, "10")).pid) == environment
     wait_until(lambda: reach(mas, session_id).look(["10"])["10"].ready)
+
+
+def test_an_agent_whose_program_is_gone_goes_on(mas: Mas, tmp_path: Path) -> None:
+    program = tmp_path / "agent"
+    program.write_text("#!/bin/sh\nexec cat\n")
+    program.chmod(0o755)
+    make_template(mas.root)
+    session_id = start(mas, command=str(program)).session.session_id
+    before = reach(mas, session_id).look(["10"])["10"].pid
+    program.unlink()
+    with pytest.raises(MissingProgramError):
+        restarting.restart(mas, session_id, "10")
+    assert reach(mas, session_id).look(["10"])["10"].pid == before
 
 
 @pytest.mark.parametrize("how", ["it has ended", "its shell runs something", "it was killed"])
