@@ -67,7 +67,7 @@ class Index(NamedTuple):
     @property
     def size(self) -> int:
         """How many rows there are."""
-        return self.text.count(_BETWEEN) + 1 if self.text else 0
+        return self.text.count(b"\n") + 1 if self.text else 0
 
     def rows(self, newest: int | None = None) -> list[Row]:
         """The rows as written, oldest first; of them only the newest ``newest`` where that is given."""
