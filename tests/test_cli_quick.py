@@ -1,4 +1,4 @@
-"""What scripts call in loops is answered without typer, and says the same as with it."""
+"""What scripts call in loops, and a start, is answered without typer, and says the same as with it."""
 
 import json
 import subprocess
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from commandline import environment, mas, ok, record, start
+
+GIVEN = "5b2f3c1e-7a4d-4e0b-9c8f-0123456789ab"
 
 CALLS = [
     ("version",),
@@ -49,6 +51,29 @@ CALLS = [
     ("list", "--limit"),
     ("list", "odd"),
     ("list", "--help"),
+    *(
+        ("start", *words.split(" "))
+        for words in (
+            f"--isolated --dry-run --id {GIVEN} --template pair --command cat",
+            f"--isolated --dry-run --id {GIVEN} --agent shell --json --no-attach --log --label mine",
+            f"--dry-run --isolated --id {GIVEN} --template=solo",
+            f"--isolated --no-team --dry-run -q --id {GIVEN} --request a --feature-request b",
+            "--isolated --legacy",
+            "--isolated --no-team --attach",
+            "--isolated --attach",
+            "--isolated --label",
+            "--isolated --label team",
+            f"--isolated --dry-run --id {GIVEN} --label  --command --log",
+            "--isolated --template nothing",
+            "--isolated --config nowhere",
+            "--isolated --config -",
+            "--isolated --id odd",
+            "--isolated --odd",
+            "--isolated odd",
+            "--legacy",
+            "--help",
+        )
+    ),
 ]
 
 

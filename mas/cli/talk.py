@@ -273,7 +273,7 @@ def deliver(
 
 def _deliver_config(call: Call, session_id: str, config: str) -> int:
     """Let the prompts of a configuration be delivered by a process of its own."""
-    from mas.cli.start import read_config  # noqa: PLC0415  scripts of old alone ask for it
+    from mas.cli.beginning import read_config  # noqa: PLC0415  scripts of old alone ask for it
 
     count = courier.enqueue_config(call.mas, session_id, read_config(call, config) or {})
     if count:
