@@ -156,7 +156,7 @@ def test_a_path_that_exists_is_refused_and_stays(repo: Path, tmp_path: Path, kin
     else:
         path.mkdir()
     before = state(repo)
-    with pytest.raises(ExistsError, match="linked' exists already"):
+    with pytest.raises(ExistsError, match="exists already"):
         add(repo, path, "feature")
     assert state(repo) == before
     assert os.path.lexists(path)

@@ -89,8 +89,9 @@ def _end_by_exception() -> list[Interrupted]:
 
 
 def _failed(error: BaseException, words: Sequence[str]) -> int:
+    told = _told(error, words)
     with suppress(OSError, ValueError):  # nobody may be left to tell it to
-        sys.stderr.write(_told(error, words))
+        sys.stderr.write(told)
         sys.stderr.flush()
         if isinstance(error, MasError) and "--json" in words:
             from mas.cli import failures  # noqa: PLC0415  see _told
@@ -101,7 +102,7 @@ def _failed(error: BaseException, words: Sequence[str]) -> int:
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, MasError):
         return error.exit_code
-    return 1 if isinstance(error, OSError | MemoryError) else BUG
+    return 1 if told == NO_ROOM or isinstance(error, OSError) else BUG
 
 
 def _told(error: BaseException, words: Sequence[str]) -> str:
