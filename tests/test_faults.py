@@ -161,7 +161,7 @@ def test_killed_at_any_point(place: Place, prepare: Prepare, step: int, second: 
     for at in range(1, points + 1, step):
         crashed = place.crash(prepare, at)
         wrong += place.check(crashed)
-        if not crashed.ending.killed:
+        if not crashed.ending.killed and at + step <= points:  # what waits passes some points more or less
             wrong.append(f"nothing was killed at point {at} of {points}")
         if crashed.findings not in kinds:
             kinds.add(crashed.findings)

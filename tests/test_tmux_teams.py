@@ -223,7 +223,9 @@ def test_only_the_agents_carry_the_launch(server: Server, tmux_socket: Path, dir
     for pid in agents_of(plan, server, wait_until).values():
         assert teams.environment(pid)["MAS_LAUNCH"] == f"{plan.session_id}:{plan.nonce}"
     words = ("new-window", "-t", f"={plan.name}:", "-P", "-F", "#{pane_pid}", "cat", "-")
-    found = teams.environment(int(teams.tmux(tmux_socket, *words)))
+    pid = int(teams.tmux(tmux_socket, *words))
+    wait_until(lambda: "MAS_SESSION_ID" in teams.environment(pid))  # until then it is still the server's
+    found = teams.environment(pid)
     assert found["MAS_SESSION_ID"] == plan.session_id
     assert not {"MAS_LAUNCH", "MAS_AGENT_ID"} & set(found)
 
