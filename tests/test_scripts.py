@@ -381,7 +381,7 @@ def test_the_suite_is_run_as_it_is_asked_for(
     program(checkout / ".venv" / "bin" / "python", 'printf "%s\\n" "$@"')
     program(checkout / "scripts" / "setup")
     done = run(checkout / "scripts" / "test", *words, path=machine)
-    assert done.stdout.splitlines() == ["-m", "pytest", "-n", "3", *expected]
+    assert done.stdout.splitlines() == ["-m", "pytest", "-n", "4", "--dist", "worksteal", *expected]
 
 
 @pytest.mark.parametrize(("check", "test", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 5, 1)])
@@ -432,4 +432,4 @@ def test_the_tests_are_found_through_a_link(checkout: Path, machine: Path, tmp_p
     link.symlink_to(checkout / "scripts" / "test")
     for way in (link, checkout / "scripts" / "test"):
         done = run(way, "tests/test_team.py", path=machine)
-        assert (done.stdout, done.stderr) == (f"{checkout}\n-m pytest -n 3 tests/test_team.py\n", "")
+        assert (done.stdout, done.stderr) == (f"{checkout}\n-m pytest -n 4 --dist worksteal tests/test_team.py\n", "")
