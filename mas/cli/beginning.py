@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mas import render, settings
-from mas.cli.calls import Call
+from mas.cli.calls import Call, json_table
 from mas.cli.outcome import summary
 from mas.errors import NotFoundError, RefusedError, UsageError, shorten
 from mas.legacy import OccupiedError
@@ -136,8 +136,6 @@ def _opened(path: str) -> int:
 def _parsed(text: str, name: str) -> Mapping[str, Any]:
     if len(text) > _LARGEST:
         raise RefusedError(f"the configuration {name} is longer than 1 MiB", hint="give long texts to agents as files")
-    from mas.cli.options import json_table  # noqa: PLC0415  few calls have one, and it loads typer
-
     config = json_table(text, f"the configuration {name}")
     if not config.keys() & CONFIG_KEYS:
         known = ", ".join(CONFIG_KEYS)

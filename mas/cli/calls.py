@@ -215,3 +215,13 @@ def own_program() -> Path | None:
         if candidate.name == "mas" and os.access(candidate, os.X_OK) and candidate.is_file():
             return candidate
     return None
+
+
+def json_table(text: str, option: str) -> dict[str, Any]:
+    """The table that a JSON text means; raises RefusedError for anything else."""
+    from mas.values import parse_json  # noqa: PLC0415  few calls have one
+
+    value = parse_json(text, option)
+    if isinstance(value, dict):
+        return value
+    raise RefusedError(f"{option} is {shorten(value)}, expected a JSON object")

@@ -1,11 +1,11 @@
 """Arguments and options that several verbs share, as typer reads them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mas.cli.calls import Call
-from mas.errors import RefusedError, UsageError, shorten
+from mas.errors import UsageError, shorten
 
 Name = Annotated[str | None, typer.Argument(metavar="[ID]", help="id, its beginning, label or tmux name")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="ids, their beginnings, labels, tmux names")]
@@ -35,13 +35,3 @@ def seconds(text: str, option: str) -> float:
     if number.isascii() and number.replace(".", "", 1).isdecimal():
         return float(number) * _SECONDS[unit]
     raise UsageError(f"{option} is {shorten(text)}", hint="a number with s, m, h, d or w, for example 7d")
-
-
-def json_table(text: str, option: str) -> dict[str, Any]:
-    """The table that a JSON text means; raises RefusedError for anything else."""
-    from mas.values import parse_json  # noqa: PLC0415  few calls have one
-
-    value = parse_json(text, option)
-    if isinstance(value, dict):
-        return value
-    raise RefusedError(f"{option} is {shorten(value)}, expected a JSON object")

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from mas import bounds, render, values
-from mas.cli.calls import Call
-from mas.cli.options import Json, Name, Quiet, Request, call_of, json_table
+from mas.cli.calls import Call, json_table
+from mas.cli.options import Json, Name, Quiet, Request, call_of
 from mas.cli.outcome import each, tell
 from mas.clock import utc_now
 from mas.config import ExecutionMode, SessionConfig, SessionOptions

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from mas import events, render, views
-from mas.cli.calls import Call
-from mas.cli.options import Json, Name, Quiet, call_of, json_table
+from mas.cli.calls import Call, json_table
+from mas.cli.options import Json, Name, Quiet, call_of
 from mas.cli.outcome import tell
 from mas.lifecycle import parse_status
 from mas.session import Session
