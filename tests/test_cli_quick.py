@@ -57,7 +57,7 @@ CALLS = [
             f"--isolated --dry-run --id {GIVEN} --template pair --command cat",
             f"--isolated --dry-run --id {GIVEN} --agent shell --json --no-attach --log --label mine",
             f"--dry-run --isolated --id {GIVEN} --template=solo",
-            f"--isolated --no-team --dry-run -q --id {GIVEN} --request a --feature-request b",
+            f"--isolated --no-team --no-attach --dry-run -q --id {GIVEN} --request a --feature-request b",
             "--isolated --legacy",
             "--isolated --no-team --attach",
             "--isolated --attach",

@@ -60,6 +60,13 @@ def test_a_row_is_found_changed_and_dropped_without_the_others() -> None:
     assert [one["sessionId"][7] for one in dropped.rows()] == ["0", "1", "2", "4"]
 
 
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_whichever_row_is_dropped_the_file_is_json(gone: int) -> None:
+    left = index(3).without(row(gone)["sessionId"])
+    assert json.loads(left.encode(NOW))["sessions"] == [row(number) for number in range(3) if number != gone]
+    assert index(1).without(row(0)["sessionId"]) == Index()
+
+
 def test_our_keys_come_first_in_their_order() -> None:
     shuffled = dict.fromkeys(["foreign", *reversed(ROW_KEYS)], "x")
     assert [*json.loads(encode_row(shuffled))] == [*ROW_KEYS, "foreign"]
