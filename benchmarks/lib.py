@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ratios import Report, arguments, interleaved
 
-from mas.index import Index
+from mas.index import Index, encode
 from mas.paths import Root
 from mas.projections import SHELL_KEYS, encode_shell
 
@@ -45,13 +45,13 @@ def make_root(directory: Path) -> Root:
     place.mkdir(parents=True)
     values = dict.fromkeys(SHELL_KEYS, "x") | {"SESSION_ID": ID, "UNIT_DIR": str(place / "unit")}
     (place / ".session").write_bytes(encode_shell(values))
-    index = Index()
+    rows = []
     for number in range(ROWS):
         name = f"{number:08x}" if number else ID[:8]
         session_id = name + ID[8:]
         row = {"sessionId": session_id, "tmuxSession": f"mas-{name}", "workingDir": str(root.sessions / session_id)}
-        index = index.with_row(row)
-    root.index.write_bytes(index.encode("2026-01-02T03:04:05Z"))
+        rows.append(row)
+    root.index.write_bytes(b"".join(encode(Index.of(rows).pieces, "2026-01-02T03:04:05Z")))
     return root
 
 

@@ -72,15 +72,16 @@ class Mas:
 
     def rows(self) -> Sequence[Row]:
         """The rows of all sessions, oldest first."""
-        return self._index().rows()
+        return self.index().rows()
 
-    def _index(self) -> Index:
+    def index(self) -> Index:
+        """The index as it is believed."""
         index = read_index(self.root)
         return index if index.sound and counted_right(self.root, index) else self.projections.believed()
 
     def row(self, session_id: str) -> Row | None:
         """The row of one session; None where there is none."""
-        return self._index().row(session_id)
+        return self.index().row(session_id)
 
     def server_of(self, socket: str) -> tmux.Server:
         """The tmux server a session was started on; ours where it never was."""
@@ -137,7 +138,7 @@ class Mas:
         live, complaint = self.live()
         tagged = [one.session_id for one in (live or {}).values() if one.session_id]
         count = None if everything or wanted or limit else views.NEWEST + len(tagged)
-        rows, total = newest(self._index(), count, tagged)
+        rows, total = newest(self.index(), count, tagged)
         found = views.newest_first([*self._views(rows, live), *self._unregistered(live)])
         fitting = [view for view in found if views.fits(view, wanted, active=active)]
         total = len(fitting) if count is None or active else total + len(found) - len(rows)

@@ -44,6 +44,9 @@ _FOOT_START = b'\n],"lastUpdated":"'
 _CHECKSUM = b',"checksum":"%08x"}\n'
 _CHECKSUM_SIZE = len(_CHECKSUM % 0)
 
+Pieces = tuple[bytes | memoryview, ...]
+"""Text in the order of its parts: what does not change of some megabytes is not copied."""
+
 
 def whole_seconds(timestamp: str) -> str:
     """A UTC timestamp cut to seconds, as the files of earlier programs have it."""
@@ -53,66 +56,77 @@ def whole_seconds(timestamp: str) -> str:
 class Index(NamedTuple):
     """The rows as they are on disk, one a line, oldest first, and whether nobody else changed them.
 
-    They stay bytes: of ten thousand a change touches one.
+    They stay bytes: of ten thousand a change touches one. ``text`` is that of the file; its rows end at ``end``.
     """
 
-    text: bytes = b""
+    text: bytes = _HEAD
+    end: int = len(_HEAD)
     sound: bool = True
 
     @classmethod
     def of(cls, rows: Iterable[Row], *, sound: bool = True) -> "Index":
         """An index of these rows, oldest first."""
-        return cls(_BETWEEN.join(map(encode_row, rows)), sound)
+        lines = _BETWEEN.join(map(encode_row, rows))
+        text = _HEAD + b"\n" + lines if lines else _HEAD
+        return cls(text, len(text), sound)
 
     @property
     def size(self) -> int:
         """How many rows there are."""
-        return self.text.count(b"\n") + 1 if self.text else 0
+        return self.text.count(b"\n", 0, self.end)
+
+    @property
+    def pieces(self) -> Pieces:
+        """The text up to its end."""
+        return (memoryview(self.text)[: self.end],)
 
     def rows(self, newest: int | None = None) -> list[Row]:
         """The rows as written, oldest first; of them only the newest ``newest`` where that is given."""
-        if newest is None:
-            chosen = self.text
-        else:
-            chosen = _BETWEEN.join(self.text.rsplit(_BETWEEN, newest)[-newest:]) if newest else b""
-        found: list[Row] = json.loads(b"[" + chosen + b"]")
+        begin = len(_HEAD) if newest is None else self.end
+        while newest and begin > len(_HEAD):
+            begin, newest = self.text.rfind(b"\n", 0, begin), newest - 1
+        found: list[Row] = json.loads(b"[" + self.text[begin : self.end] + b"]")
         return found
 
     def _place(self, session_id: str) -> slice | None:
-        """Where the row of a session is."""
-        start = b'{"sessionId":%b,' % json.dumps(session_id).encode("ascii")
-        begin = 0 if self.text.startswith(start) else self.text.find(b"\n" + start) + 1
-        if not begin and not self.text.startswith(start):
+        """Where the row of a session is, without what is between rows. Most are looked for soon after they came."""
+        begin = self.text.rfind(b'\n{"sessionId":%b,' % json.dumps(session_id).encode("ascii"), 0, self.end) + 1
+        if not begin:
             return None
-        end = self.text.find(_BETWEEN, begin)
-        return slice(begin, end if end >= 0 else len(self.text))
+        end = self.text.find(_BETWEEN, begin, self.end)
+        return slice(begin, end if end >= 0 else self.end)
 
     def row(self, session_id: str) -> Row | None:
         """The row of a session."""
         place = self._place(session_id)
         return json.loads(self.text[place]) if place else None
 
-    def with_row(self, row: Row) -> "Index":
-        """The index with that row in the place of the session's old one, or at the end."""
-        place = self._place(row["sessionId"])
-        if place is None:
-            return Index(_BETWEEN.join((self.text, encode_row(row))) if self.text else encode_row(row))
-        merged, text = encode_row({**json.loads(self.text[place]), **row}), memoryview(self.text)
-        return Index(b"".join((text[: place.start], merged, text[place.stop :])))
+    def begins(self, beginning: str) -> bool:
+        """Whether the id of a row begins so."""
+        return self.text.rfind(b'\n{"sessionId":"%b' % beginning.encode("ascii"), 0, self.end) >= 0
 
-    def without(self, session_id: str) -> "Index":
-        """The index without that session's row."""
-        place = self._place(session_id)
+    def with_row(self, row: Row) -> Pieces:
+        """The text up to its end with that row in the place of the session's old one, or after the others."""
+        place, text = self._place(row["sessionId"]), memoryview(self.text)
         if place is None:
-            return self
-        before, after = self.text[: place.start], self.text[place.stop + len(_BETWEEN) :]
-        return Index(before + after if after else before.removesuffix(_BETWEEN))
+            return text[: self.end], _BETWEEN if self.end > len(_HEAD) else b"\n", encode_row(row)
+        merged = encode_row({**json.loads(self.text[place]), **row})
+        return text[: place.start], merged, text[place.stop : self.end]
 
-    def encode(self, now: str) -> bytes:
-        """The bytes of the file."""
-        rows = (_HEAD, b"\n", self.text) if self.text else (_HEAD,)
-        parts = (*rows, _FOOT % whole_seconds(now).encode("ascii"))
-        return b"".join((*parts, _CHECKSUM % reduce(lambda crc, part: crc32(part, crc), parts, 0)))
+    def without(self, session_id: str) -> Pieces:
+        """The text up to its end without that session's row."""
+        place, text = self._place(session_id), memoryview(self.text)
+        if place is None:
+            return self.pieces
+        if place.stop < self.end:
+            return text[: place.start], text[place.stop + len(_BETWEEN) : self.end]
+        return (text[: max(place.start - len(_BETWEEN), len(_HEAD))],)
+
+
+def encode(pieces: Pieces, now: str) -> Pieces:
+    """The text of the file whose rows are these."""
+    parts = (*pieces, _FOOT % whole_seconds(now).encode("ascii"))
+    return (*parts, _CHECKSUM % reduce(lambda crc, part: crc32(part, crc), parts, 0))
 
 
 def encode_row(row: Row) -> bytes:
@@ -125,7 +139,7 @@ def decode_index(raw: bytes) -> Index:
     """The index of these bytes. One that another program wrote is read as JSON and is not ``sound``."""
     body, foot = memoryview(raw)[:-_CHECKSUM_SIZE], raw.rfind(_FOOT_START)
     if raw.startswith(_HEAD) and foot >= 0 and raw.endswith(_CHECKSUM % crc32(body)):
-        return Index(raw[len(_HEAD) + 1 : foot])
+        return Index(raw, foot)
     return Index.of(_foreign_rows(raw), sound=False)
 
 

@@ -5,7 +5,7 @@ The id, the team and its programs, the tmux name, the room it takes, the label. 
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -171,15 +171,19 @@ def intent(mas: "Mas", session_id: str, seen: tmux.Seen, *, up: bool, name: str 
     }
 
 
-def free_id(mas: "Mas", seen: tmux.Seen) -> str:
-    """A new id that begins like nobody else's, neither a session's here nor in tmux."""
-    taken = [*ids_in(mas.root), *(one.name for one in seen.sessions)]
-    return naming.free_id((new_id() for _ in range(16)), taken)
+def free_id(mas: "Mas", seen: tmux.Seen, drawn: Iterable[str] | None = None) -> str:
+    """A new id that begins like nobody else's, neither a session's here nor in tmux.
+
+    The index tells of the sessions: it is read in half the time that ten thousand names take to list.
+    """
+    drawn = drawn or (new_id() for _ in range(16))
+    index, others = mas.index(), [*unlisted(mas.root), *(one.name for one in seen.sessions)]
+    return naming.free_id((made for made in drawn if not index.begins(made[:8])), others)
 
 
-def ids_in(root: Root) -> Iterator[str]:
-    """The names of sessions, of those that are being made, and of the removed; others may be among them."""
-    for place in (root.sessions, root.staging, root.trash):
+def unlisted(root: Root) -> Iterator[str]:
+    """The names of sessions that are being made, and of the removed; others may be among them."""
+    for place in (root.staging, root.trash):
         with suppress(FileNotFoundError):
             yield from os.listdir(place)  # noqa: PTH208  names are all we want
 

@@ -15,7 +15,7 @@ from mas import files, originals
 from mas.clock import utc_now
 from mas.errors import MasError
 from mas.filestore import FileStorage
-from mas.index import Index, Row, counted_right, read_index, whole_seconds
+from mas.index import Index, Pieces, Row, counted_right, encode, read_index, whole_seconds
 from mas.paths import Root
 from mas.record import Document, runtime_of
 from mas.runtime import code_of, recorded
@@ -143,7 +143,7 @@ class Projections:
         """Make the index again from the directories; what is in the row of one that cannot be read stays."""
         with files.lock(self._root.index_lock):
             originals.keep_index(self._root)
-            self._save(self._from_directories(read_index(self._root)))
+            self._save(self._from_directories(read_index(self._root)).pieces)
 
     def rows(self) -> list[Row]:
         """The rows, oldest first. Where the index cannot be believed, the directories are asked instead."""
@@ -160,13 +160,11 @@ class Projections:
         if not index.sound:
             return self._from_directories(index)
         there, known = set(self._storage.list()), {row["sessionId"] for row in index.rows()}
-        for session_id in sorted(there - known):
-            index = index.with_row(self._row(session_id, index))
-        for session_id in known - there:
-            index = index.with_row({"sessionId": session_id, "status": "error"})
-        return index
+        gone = known - there
+        rows = [{**row, "status": "error"} if row["sessionId"] in gone else row for row in index.rows()]
+        return Index.of([*rows, *(self._row(session_id, index) for session_id in sorted(there - known))])
 
-    def _change(self, change: Callable[[Index], Index]) -> None:
+    def _change(self, change: Callable[[Index], Pieces]) -> None:
         index = read_index(self._root)
         if not index.sound:
             originals.keep_index(self._root)
@@ -191,9 +189,9 @@ class Projections:
         row = {**before, **row_of(stored.document, self._root)}
         return {**row, "status": "error"} if stored.damage else row
 
-    def _save(self, index: Index) -> None:
+    def _save(self, pieces: Pieces) -> None:
         with files.directory(os.path.realpath(self._root.sessions)) as fd:
-            files.replace(fd, self._root.index.name, index.encode(utc_now()))
+            files.replace(fd, self._root.index.name, *encode(pieces, utc_now()))
 
     def _write_shell(self, document: Document) -> None:
         paths = self._root.session(document["session_id"])

@@ -70,6 +70,12 @@ def log_of(root: Root, session_id: str) -> bytes:
     return root.session(session_id).log.read_bytes()
 
 
+def put_row(root: Root, row: index.Row) -> None:
+    """Put a row into an index behind mas's back, as nobody else's would look."""
+    changed = index.encode(index.read_index(root).with_row(row), "2026-01-01T00:00:00Z")
+    root.index.write_bytes(b"".join(changed))
+
+
 def violations(mas: Mas, socket: Path) -> Iterator[str]:
     """What does not hold of a root that nobody works on and that the doctor has mended."""
     root = mas.root

@@ -15,7 +15,6 @@ import roots
 from mas import doctor, events
 from mas.app import Mas
 from mas.errors import InvalidIdError, MasError
-from mas.index import read_index
 from mas.lifecycle import SessionStatus
 from mas.manager import SessionManager
 from mas.paths import Root
@@ -73,13 +72,11 @@ def forget_row(mas: Mas, session_id: str, _socket: Path) -> None:
 
 
 def change_row(mas: Mas, session_id: str, _socket: Path) -> None:
-    index = read_index(mas.root).with_row({"sessionId": session_id, "status": "stopped"})
-    mas.root.index.write_bytes(index.encode("2026-01-01T00:00:00Z"))
+    roots.put_row(mas.root, {"sessionId": session_id, "status": "stopped"})
 
 
 def add_row(mas: Mas, _session_id: str, _socket: Path) -> None:
-    index = read_index(mas.root).with_row({"sessionId": OTHER, "status": "active"})
-    mas.root.index.write_bytes(index.encode("2026-01-01T00:00:00Z"))
+    roots.put_row(mas.root, {"sessionId": OTHER, "status": "active"})
 
 
 def edit_index(mas: Mas, _session_id: str, _socket: Path) -> None:
@@ -435,8 +432,7 @@ def test_neither_another_roots_team_nor_anybodys_session_is_touched(
 def test_a_row_that_could_lead_out_of_the_root_leads_nowhere(mas: Mas, tmp_path: Path) -> None:
     roots.start(mas, team=False)
     (tmp_path / "victim.lock").touch()
-    index = read_index(mas.root).with_row({"sessionId": "../../../victim", "status": "active"})
-    mas.root.index.write_bytes(index.encode("2026-01-01T00:00:00Z"))
+    roots.put_row(mas.root, {"sessionId": "../../../victim", "status": "active"})
     assert [one.problem for one in doctor.look(mas).findings] == ["row_without_directory"]
     assert doctor.mend(mas).remaining == ()
     assert (tmp_path / "victim.lock").exists()

@@ -238,11 +238,12 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, fd: int, umask: int) -
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_replace_that_finds_no_room_leaves_the_old_one(tiny: Path) -> None:
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+def test_replace_that_finds_no_room_leaves_the_old_one(tiny: Path, size: int) -> None:
     with files.directory(tiny) as fd:
         files.replace(fd, "state", b"old")
         with pytest.raises(CapacityError, match="cannot write 'state'"):
-            files.replace(fd, "state", b"x" * 100_000)
+            files.replace(fd, "state", b"x" * size)
     assert [(one.name, one.read_bytes()) for one in tiny.iterdir()] == [("state", b"old")]
 
 

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mas.index import ROW_KEYS, Index, counted_right, decode_index, encode_row, newest, read_index, whole_seconds
+from mas.index import (
+    ROW_KEYS,
+    Index,
+    Pieces,
+    counted_right,
+    decode_index,
+    encode,
+    encode_row,
+    newest,
+    read_index,
+    whole_seconds,
+)
 from mas.paths import Root
 
 NOW = "2026-01-07T13:00:00.123456Z"
@@ -19,16 +30,17 @@ def row(number: int, **more: Any) -> dict[str, Any]:
 
 
 def index(count: int) -> Index:
-    made = Index()
-    for number in range(count):
-        made = made.with_row(row(number))
-    return made
+    return Index.of(map(row, range(count)))
+
+
+def saved(pieces: Pieces) -> bytes:
+    return b"".join(encode(pieces, NOW))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
 def test_an_index_survives_and_is_json_with_one_row_a_line(count: int) -> None:
-    raw = index(count).encode(NOW)
-    assert decode_index(raw) == index(count)
+    raw = saved(index(count).pieces)
+    assert (decode_index(raw).sound, decode_index(raw).rows()) == (True, index(count).rows())
     loaded = json.loads(raw)
     assert [*loaded] == ["version", "sessions", "lastUpdated", "checksum"]
     assert loaded["version"] == "1.0"
@@ -41,8 +53,9 @@ def test_an_index_survives_and_is_json_with_one_row_a_line(count: int) -> None:
 def test_rows_survive_with_whatever_others_put_into_them(extras: list[dict[str, Any]]) -> None:
     made = Index()
     for number, extra in enumerate(extras):
-        made = made.with_row({**{f"x{name}": value for name, value in extra.items()}, **row(number)})
-    assert decode_index(made.encode(NOW)) == made
+        raw = saved(made.with_row({**{f"x{name}": value for name, value in extra.items()}, **row(number)}))
+        made = decode_index(raw)
+        assert made.sound
     assert [one["sessionId"] for one in made.rows()] == [row(number)["sessionId"] for number in range(len(extras))]
 
 
@@ -50,21 +63,37 @@ def test_a_row_is_found_changed_and_dropped_without_the_others() -> None:
     made = index(5)
     assert made.row(row(3)["sessionId"]) == row(3)
     assert made.row("none") is None
-    changed = made.with_row(row(3, foreign=1)).with_row({**row(3), "status": "stopped"})
+    changed = decode_index(saved(made.with_row(row(3, foreign=1))))
+    changed = decode_index(saved(changed.with_row({**row(3), "status": "stopped"})))
     assert changed.row(row(3)["sessionId"]) == {**row(3), "status": "stopped", "foreign": 1}
     assert [one for one in changed.rows() if one["sessionId"] != row(3)["sessionId"]] == [
         *made.rows()[:3],
         made.rows()[4],
     ]
-    dropped = changed.without(row(3)["sessionId"])
+    dropped = decode_index(saved(changed.without(row(3)["sessionId"])))
     assert [one["sessionId"][7] for one in dropped.rows()] == ["0", "1", "2", "4"]
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2])
 def test_whichever_row_is_dropped_the_file_is_json(gone: int) -> None:
-    left = index(3).without(row(gone)["sessionId"])
-    assert json.loads(left.encode(NOW))["sessions"] == [row(number) for number in range(3) if number != gone]
-    assert index(1).without(row(0)["sessionId"]) == Index()
+    left = saved(index(3).without(row(gone)["sessionId"]))
+    assert json.loads(left)["sessions"] == [row(number) for number in range(3) if number != gone]
+
+
+def test_dropping_the_last_row_or_none_changes_nothing_else() -> None:
+    assert saved(index(1).without(row(0)["sessionId"])) == saved(index(0).pieces)
+    assert saved(index(2).without("none")) == saved(index(2).pieces)
+
+
+def test_how_ids_begin_is_seen_in_the_rows_alone() -> None:
+    made = decode_index(saved(index(3).pieces))
+    assert [made.begins(beginning) for beginning in ("00000000", "00000002", "00000003", "")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert not Index().begins("")
 
 
 def test_our_keys_come_first_in_their_order() -> None:
@@ -83,7 +112,7 @@ def test_the_newest_rows_are_read_without_the_others() -> None:
 
 
 def test_no_flipped_bit_and_no_cut_is_believed() -> None:
-    raw = index(3).encode(NOW)
+    raw = saved(index(3).pieces)
     for at in range(len(raw)):
         assert not decode_index(raw[:at]).sound
         for bit in range(8):
@@ -92,7 +121,7 @@ def test_no_flipped_bit_and_no_cut_is_believed() -> None:
 
 @given(st.binary())
 def test_other_bytes_are_an_empty_index_that_is_not_believed(raw: bytes) -> None:
-    assert decode_index(raw) == Index(sound=False)
+    assert (decode_index(raw).sound, decode_index(raw).rows()) == (False, [])
 
 
 @pytest.mark.parametrize(
@@ -115,18 +144,18 @@ def test_what_another_program_wrote_is_read_as_far_as_it_is_any(data: Any, rows:
 
 
 def test_what_json_cannot_hold_never_comes_in() -> None:
-    assert decode_index(b'{"sessions":[{"sessionId":"x","odd":NaN}]}') == Index(sound=False)
+    assert decode_index(b'{"sessions":[{"sessionId":"x","odd":NaN}]}').rows() == []
 
 
 def test_a_missing_index_is_empty_and_not_believed(root: Root, tmp_path: Path) -> None:
     assert read_index(root) == Index(sound=False)
     root.sessions.mkdir(parents=True)
     assert read_index(root) == Index(sound=False)
-    root.index.write_bytes(index(2).encode(NOW))
-    assert read_index(root) == index(2)
+    root.index.write_bytes(saved(index(2).pieces))
+    assert read_index(root).rows() == index(2).rows()
     root.index.unlink()
     root.index.symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere").write_bytes(index(2).encode(NOW))
+    (tmp_path / "elsewhere").write_bytes(saved(index(2).pieces))
     assert read_index(root) == Index(sound=False)
 
 

@@ -11,7 +11,7 @@ from bashes import LIB, STRICT, Bash, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mas.index import Index
+from mas.index import Index, encode
 from mas.paths import Root, resolve_root
 from mas.projections import SHELL_KEYS, encode_shell, parse_shell
 
@@ -70,10 +70,7 @@ def write(root: Root, values: dict[str, str]) -> Path:
 
 
 def index(root: Root, *rows: dict[str, object]) -> None:
-    made = Index()
-    for row in rows:
-        made = made.with_row(row)
-    root.index.write_bytes(made.encode(NOW))
+    root.index.write_bytes(b"".join(encode(Index.of(rows).pieces, NOW)))
 
 
 def row_of(values: dict[str, str], **changes: object) -> dict[str, object]:

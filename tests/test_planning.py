@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 import roots
 
-from mas import launch, naming, planning
+from mas import launch, planning, tmux
 from mas.app import Mas
 from mas.errors import CapacityError, ExistsError, MasError, MissingProgramError, NotFoundError, RefusedError
-from mas.index import Index
+from mas.index import encode
 from mas.paths import Root
 from mas.planning import StartOptions
 
@@ -97,7 +97,8 @@ def test_without_a_label_the_rows_of_others_are_not_read(mas: Mas) -> None:
     """There may be thousands. This one cannot be read at all."""
     mas.root.session("10000000-0000-4000-8000-000000000000").directory.mkdir(parents=True)
     unreadable = b'{"sessionId":"10000000-0000-4000-8000-000000000000",'
-    mas.root.index.write_bytes(Index(unreadable).encode("2026-01-02T03:04:05Z"))
+    index = b'{"version":"1.0","sessions":[\n' + unreadable
+    mas.root.index.write_bytes(b"".join(encode((index,), "2026-01-02T03:04:05Z")))
     with pytest.raises(ValueError, match="Expecting property name"):
         planning.check_label(mas, "mine")
     planning.check_label(mas, "")
@@ -138,10 +139,11 @@ def test_a_tmux_name_that_is_taken_is_left_alone_and_a_longer_one_given(mas: Mas
 def test_a_drawn_id_begins_like_nobody_elses(mas: Mas) -> None:
     """Neither a session's, nor one's that is being made or was removed."""
     made, removed = "1" + GIVEN[1:], "2" + GIVEN[1:]
-    for place in (mas.root.sessions / GIVEN, mas.root.staging / made, mas.root.trash / f"{removed}.0"):
+    listed, unlisted = roots.start(mas, session_id=GIVEN).session.id, "3" + GIVEN[1:]
+    for place in (mas.root.sessions / unlisted, mas.root.staging / made, mas.root.trash / f"{removed}.0"):
         place.mkdir(parents=True)
-    taken = [*planning.ids_in(mas.root)]
-    assert naming.free_id([GIVEN, made, removed, "3" + GIVEN[1:]], taken) == "3" + GIVEN[1:]
+    drawn = [listed, made, removed, unlisted, "4" + GIVEN[1:]]
+    assert planning.free_id(mas, tmux.Seen(running=False), drawn) == "4" + GIVEN[1:]
 
 
 # --- whose place it is ---
