@@ -137,15 +137,16 @@ __mas_unquote() { # <text>: __mas_reply becomes the one word a shell makes of it
 # --- .sessions.index ---
 
 __mas_rows() { # <word>: fills __mas_found with the rows whose id begins with it, or that have it for tmux name or label
-    local line
+    local line beginning=$1
     local -a lines=()
     __mas_found=()
     __mas_root
     [[ -n $1 && -f $__mas_reply/sessions/.sessions.index ]] || return 1
     mapfile -t lines <"$__mas_reply/sessions/.sessions.index" || return 1
+    ((${#1} >= 4)) || beginning=$1\" # too short for a beginning, so it is all of an id
     for line in "${lines[@]}"; do
         case $line in
-            "{\"sessionId\":\"$1"* | '{"sessionId":"'*"\",\"tmuxSession\":\"$1\","* | \
+            "{\"sessionId\":\"$beginning"* | '{"sessionId":"'*"\",\"tmuxSession\":\"$1\","* | \
                 '{"sessionId":"'*"\",\"label\":\"$1\","*) __mas_found+=("$line") ;;
         esac
     done
@@ -167,10 +168,16 @@ __mas_find() { # <id, its beginning, tmux name, label, or directory>: __mas_valu
     if __mas_session_directory "$word" && __mas_read_session "$__mas_reply"; then
         return 0
     fi
-    [[ $word != */* && ${#word} -ge 4 ]] && __mas_rows "$word" || return 1
-    if ((${#__mas_found[@]} > 1)); then # a tmux name is used again once its session is stopped
+    [[ $word != */* ]] && __mas_rows "$word" || return 1
+    if ((${#__mas_found[@]} > 1)); then # a label comes first; a tmux name is used again once its session is stopped
         for row in "${__mas_found[@]}"; do
-            [[ $row != *"\"tmuxSession\":\"$word\",\"status\":\"active\""* ]] || active+=("$row")
+            case $row in
+                *"\",\"label\":\"$word\","*)
+                    active=("$row")
+                    break
+                    ;;
+                *"\"tmuxSession\":\"$word\",\"status\":\"active\""*) active+=("$row") ;;
+            esac
         done
         __mas_found=("${active[@]}")
     fi

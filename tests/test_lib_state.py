@@ -200,6 +200,28 @@ def test_a_beginning_of_an_id_has_four_characters_at_least(sh: Bash, root: Root)
     assert sh("get_session_workspace 123").code == 1
 
 
+def test_a_label_and_a_tmux_name_may_be_shorter_than_that(sh: Bash, root: Root) -> None:
+    labelled, named = values_of(root, LABEL="web"), values_of(root, OTHER, TMUX_SESSION="x")
+    for values in (labelled, named):
+        write(root, values)
+    index(root, row_of(labelled), row_of(named))
+    assert sh("get_session_workspace web").answer == (0, f"{root.sessions / ID}\n")
+    assert sh("get_session_workspace x").answer == (0, f"{root.sessions / OTHER}\n")
+    assert loaded(sh, "web") == {name: labelled[name] for name in CONTRACT}
+
+
+def test_a_label_comes_before_the_same_tmux_name(sh: Bash, root: Root) -> None:
+    labelled, named = values_of(root, LABEL="web"), values_of(root, OTHER, TMUX_SESSION="web")
+    for values in (labelled, named):
+        write(root, values)
+    for rows in (
+        (row_of(named, status="active"), row_of(labelled)),
+        (row_of(labelled), row_of(named, status="active")),
+    ):
+        index(root, *rows)
+        assert sh("get_session_workspace web").answer == (0, f"{root.sessions / ID}\n")
+
+
 def test_shared_directories_are_those_of_the_root(sh: Bash, root: Root) -> None:
     legacy = {"MAS_SESSION_MODE": "legacy", "UNIT_DIR": f"{root.path}/unit", "WORKFLOWS_DIR": f"{root.path}/workflows"}
     place = write(root, values_of(root, **legacy))
