@@ -225,12 +225,10 @@ def _wanted_up(seen: Seen, last: str, agents: frozenset[str]) -> Iterator[Findin
     elif seen.runtime == "up" and last != "up":
         yield Finding(seen.session_id, "half_started", "its team is up, which is not on record", "adopt_team")
     elif seen.runtime == "down":
-        yield from (_survivors(seen),) if seen.survivors else ()
-        yield from _gone(seen) if last != "down" else ()
-
-
-def _gone(seen: Seen) -> Iterator[Finding]:
-    yield Finding(seen.session_id, "interrupted", "its team is gone", "record_down")
+        if seen.survivors:
+            yield _survivors(seen)
+        if last != "down":
+            yield Finding(seen.session_id, "interrupted", "its team is gone", "record_down")
 
 
 def _survivors(seen: Seen) -> Finding:
