@@ -23,7 +23,7 @@ FILE = "profiles.toml"
 SHELL = "shell"
 """The profile whose agents are plain shells."""
 
-PLACEHOLDERS = ("model", "agent_id", "agent_name", "unit", "session_id", "prompt_file")
+PLACEHOLDERS = ("model", "agent_id", "agent_name", "unit", "session_id")
 """What may stand in braces in a command; a word that is nothing but one without a value is dropped with its option."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
@@ -157,9 +157,7 @@ def choose(
     return Choice(profiles[SHELL], "no agent program found on PATH, the team comes up as shells")
 
 
-def argv(
-    profile: Profile, agent: Agent, unit: str, session_id: str, *, resume: bool = False, prompt_file: str = ""
-) -> tuple[str, ...]:
+def argv(profile: Profile, agent: Agent, unit: str, session_id: str, *, resume: bool = False) -> tuple[str, ...]:
     """The argument list for one agent, with every placeholder replaced by its value, once and as it is.
 
     Raises RefusedError where a name would be taken for an option.
@@ -170,7 +168,6 @@ def argv(
         "agent_name": agent.name,
         "unit": unit,
         "session_id": session_id,
-        "prompt_file": prompt_file,
     }
     words: list[str] = []
     for word in (resume and profile.resume) or profile.command:

@@ -61,8 +61,8 @@ def install(directory: Path, *names: str) -> dict[str, str]:
     return {"PATH": str(directory)}
 
 
-def words(profile: Profile, agent: Agent = AGENT, *, resume: bool = False, prompt_file: str = "") -> list[str]:
-    return list(argv(profile, agent, "design", ID, resume=resume, prompt_file=prompt_file))
+def words(profile: Profile, agent: Agent = AGENT, *, resume: bool = False) -> list[str]:
+    return list(argv(profile, agent, "design", ID, resume=resume))
 
 
 # --- what is built in ---
@@ -381,14 +381,9 @@ def test_a_file_that_is_not_executable_is_no_program(programs: Path) -> None:
 
 
 def test_every_placeholder_is_filled_once_and_as_it_is() -> None:
-    profile = Profile("x", ("x", "{agent_id}:{agent_name}:{unit}:{session_id}:{model}:{prompt_file}", "{{unit}}", "{}"))
+    profile = Profile("x", ("x", "{agent_id}:{agent_name}:{unit}:{session_id}:{model}", "{{unit}}", "{}", "{prompt}"))
     agent = Agent("11", "{unit} $(x) 'y'", model="m")
-    assert words(profile, agent, prompt_file="/p {model}") == [
-        "x",
-        f"11:{{unit}} $(x) 'y':design:{ID}:m:/p {{model}}",
-        "{design}",
-        "{}",
-    ]
+    assert words(profile, agent) == ["x", f"11:{{unit}} $(x) 'y':design:{ID}:m", "{design}", "{}", "{prompt}"]
 
 
 @given(text=st.text(st.sampled_from("{}agent_idmoel%s0 "), max_size=30))
@@ -407,7 +402,7 @@ def test_text_in_braces_that_is_no_placeholder_stays(text: str) -> None:
         (("x", "say", "{model}"), ["x", "say"]),
         (("x", "a{model}b"), ["x", "ab"]),
         (("-x", "{model}"), ["-x"]),
-        (("x", "--model", "{model}", "{prompt_file}"), ["x"]),
+        (("x", "--model", "{model}", "--other", "{model}"), ["x"]),
     ],
 )
 def test_a_placeholder_without_a_value_goes_with_its_option(command: tuple[str, ...], left: list[str]) -> None:
