@@ -126,6 +126,54 @@ def teams(socket: Path) -> str:
     return done.stdout
 
 
+WRITES = """
+import sys, time
+from mas import cli
+from mas.cli import calls
+from mas.errors import RefusedError
+
+def begin(*_):
+    sys.stdout.write(sys.argv[2])
+    if sys.argv[1] == "fails":
+        raise RefusedError("no more")
+    sys.stderr.write(sys.argv[1])
+    sys.stderr.flush()
+    time.sleep(60)
+
+calls.begin = begin
+sys.argv[2] *= int(sys.argv[3])
+cli.main()
+"""
+
+
+def writing(how: str, *, times: int = 1) -> subprocess.Popen[bytes]:
+    """A call that wrote something, and then fails or waits."""
+    argv = [sys.executable, "-P", "-c", WRITES, how, "written\n", str(times)]
+    return subprocess.Popen(argv, env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_what_was_written_before_an_error_is_kept() -> None:
+    failing = writing("fails")
+    assert failing.communicate(timeout=10) == (b"written\n", b"mas: no more\n")
+    assert failing.returncode == 1
+
+
+def test_what_was_written_before_a_signal_is_kept() -> None:
+    waiting = writing("waits")
+    assert waiting.stderr
+    waiting.stderr.read(5)
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.communicate(timeout=10) == (b"written\n", SIGNALS[0][2].encode())
+
+
+def test_a_reader_that_reads_nothing_keeps_no_call_from_its_end(wait_until: Wait) -> None:
+    stuck = writing("waits", times=100_000)
+    wait_until(lambda: "pipe_write" in Path(f"/proc/{stuck.pid}/wchan").read_text())
+    stuck.terminate()
+    assert stuck.wait(timeout=10) == 143
+    stuck.communicate()
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, wait_until: Wait) -> None:
     made = record(tmp_path)
     following = begin("events", made, "--follow", root=tmp_path)

@@ -90,6 +90,7 @@ def _end_by_exception() -> list[Interrupted]:
 
 def _failed(error: BaseException, words: Sequence[str]) -> int:
     told = _told(error, words)
+    _flush_data(error)
     with suppress(OSError, ValueError):  # nobody may be left to tell it to
         sys.stderr.write(told)
         sys.stderr.flush()
@@ -103,6 +104,17 @@ def _failed(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, MasError):
         return error.exit_code
     return 1 if told == NO_ROOM or isinstance(error, OSError) else BUG
+
+
+def _flush_data(error: BaseException) -> None:
+    """Let a reader have what was written before the error; who was asked to end waits for no reader that is stuck."""
+    with suppress(OSError, ValueError, ImportError, MemoryError):
+        if isinstance(error, Interrupted):
+            import select  # noqa: PLC0415  hardly any call is interrupted
+
+            if not select.select((), (sys.stdout,), (), 0)[1]:
+                return
+        sys.stdout.flush()
 
 
 def _told(error: BaseException, words: Sequence[str]) -> str:
