@@ -49,8 +49,9 @@ class Done:
 
 
 def environment(root: Path | None, env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a call sees: the test's own environment, and the root."""
-    return {**os.environ, **({"MAS_ROOT": str(root)} if root else {}), **(env or {})}
+    """What a call sees: the test's own environment, and the root. Its output is buffered, as it is for everybody."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**own, **({"MAS_ROOT": str(root)} if root else {}), **(env or {})}
 
 
 def mas(

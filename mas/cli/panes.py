@@ -63,6 +63,7 @@ def _clean(data: bytes) -> list[str]:
 def _bytes(transcript: transcripts.Transcript, lines: int, *, follow: bool) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(transcript.last(lines))
+    sys.stdout.buffer.flush()
     for data in transcripts.follow(transcript) if follow else ():
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
