@@ -7,6 +7,7 @@ Every call works on an open directory and a plain name in it; it follows no link
 
 import errno
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator, Sequence
@@ -90,9 +91,8 @@ def read_part(fd: int, name: str, offset: int, length: int) -> bytes:
     """Up to ``length`` bytes of a regular file from a byte offset on."""
     file, _ = _open_regular(fd, name, _READ, "read")
     try:
-        return os.pread(file, length, offset)
-    except OSError as error:
-        raise explained(error, name, "read") from error
+        with explaining(name, "read"):
+            return os.pread(file, length, offset)
     finally:
         os.close(file)
 
@@ -124,11 +124,12 @@ def append(fd: int, name: str, data: bytes, *, at: int, tail: bytes = b"") -> No
     except FileNotFoundError:
         raise _changed(name) from None
     try:
-        if size != at or os.pread(file, len(tail), max(0, at - len(tail))) != tail:
-            raise _changed(name)
-        _write_or_cut(file, data, at)
-    except OSError as error:
-        raise explained(error, name) from error
+        with explaining(name):
+            if size != at or os.pread(file, len(tail), max(0, at - len(tail))) != tail:
+                raise _changed(name)
+            _write_or_cut(file, data, at)
+            if not at:
+                os.fsync(fd)
     finally:
         os.close(file)
 
@@ -219,11 +220,10 @@ def remove(fd: int, name: str) -> None:
         os.fsync(fd)
 
 
-def is_temporary(name: str) -> bool:
-    """Whether a file name is one that ``replace`` gives to what it has not finished."""
-    head, _, tail = name.removesuffix(".tmp").rpartition(".")
-    pid, _, random = tail.partition("-")
-    return name.startswith(".") and name.endswith(".tmp") and bool(head) and pid.isdigit() and len(random) == 8
+def writer_of(name: str) -> int | None:
+    """The process that writes, or wrote, a file of this name by ``replace``; None where that gives no such name."""
+    found = re.fullmatch(r"\..+\.([0-9]{1,10})-[0-9a-f]{8}\.tmp", name, re.DOTALL)
+    return int(found[1]) if found else None
 
 
 def _open_regular(fd: int, name: str, flags: int, doing: str = "write") -> tuple[int, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mas import belongings, files, index, migration, modes, processes, projections, reconcile, tmux
+from mas.checkpoints import name_of
 from mas.errors import DamagedError, UnknownStateError, shorten
 from mas.index import Row
 from mas.launch import MARKER
@@ -145,7 +146,8 @@ class Inspection:
 
     def _with_record(self, base: Seen, paths: SessionPaths) -> Seen:
         stored = self.mas.storage.examine(base.session_id)
-        checkpoints = self.mas.storage.checkpoint_files(base.session_id)
+        damaged = [seq for seq, checkpoint in self.mas.storage.checkpoint_files(base.session_id) if checkpoint is None]
+        odd = tuple(seq for seq in damaged if is_odd(paths.checkpoints / name_of(seq)))
         return base._replace(
             document=stored.document,
             damage=stored.damage,
@@ -157,7 +159,8 @@ class Inspection:
             expected_row=self._expected_row(stored.document, base.row),
             row=base.row if self._index.sound else projections.row_of(stored.document, self.root),
             shell_right=self.root.maestro or self._shell_is_right(stored.document, paths),
-            damaged_checkpoints=tuple(seq for seq, checkpoint in checkpoints if checkpoint is None),
+            damaged_checkpoints=tuple(seq for seq in damaged if seq not in odd),
+            odd_checkpoints=odd,
             workspace=belongings.look(self.mas, stored.document),
         )
 
@@ -246,13 +249,18 @@ def _own_names(place: Path) -> list[str]:
     return [] if place.is_symlink() else _names(place)
 
 
+def is_odd(path: Path) -> bool:
+    """Whether a link, a pipe or the like is in the place of a file."""
+    return path.is_symlink() or (path.exists() and not path.is_file())
+
+
 def left_over(place: Path) -> list[Path]:
     """The files in a directory that a writer did not finish and will not: it is gone, or that was long ago."""
-    return [place / name for name in _names(place) if files.is_temporary(name) and _is_abandoned(place / name)]
+    return [place / name for name in _names(place) if _is_abandoned(place / name, files.writer_of(name))]
 
 
-def _is_abandoned(path: Path) -> bool:
-    pid = path.name.removesuffix(".tmp").rpartition(".")[2].partition("-")[0]
+def _is_abandoned(path: Path, writer: int | None) -> bool:
     with suppress(FileNotFoundError):
-        return processes.find(int(pid)) is None or path.lstat().st_mtime < time.time() - _ABANDONED
+        if writer is not None:
+            return processes.find(writer) is None or path.lstat().st_mtime < time.time() - _ABANDONED
     return False

@@ -90,7 +90,7 @@ def violations(mas: Mas, socket: Path) -> Iterator[str]:
     )
     locks = {path.stem for path in root.locks.iterdir()} if root.locks.is_dir() else set()
     yield from (f"the lock of {one} was left" for one in locks - ids - {"index", "labels", "shared"})
-    yield from (f"{one} is unfinished" for one in root.path.rglob("*.tmp") if files.is_temporary(one.name))
+    yield from (f"{one} is unfinished" for one in root.path.rglob("*.tmp") if files.writer_of(one.name) is not None)
     yield from _broken_sessions(mas, ids, rows)
     up = {one for one in ids if _runtime(mas, one).get("observed") == "up"}
     running = set(teams(socket, root))

@@ -259,7 +259,7 @@ def test_a_kill_anywhere_leaves_the_old_one_or_the_new_one(tmp_path: Path) -> No
         assert failpoints.run(act, at).killed
         seen.add((tmp_path / "state").read_bytes())
         for left in tmp_path.iterdir():
-            assert left.name == "state" or files.is_temporary(left.name)
+            assert left.name == "state" or files.writer_of(left.name)
             left.unlink()
     assert seen == {b"old", b"new"}
 
@@ -276,22 +276,23 @@ def test_a_directory_that_cannot_be_made_durable_is_said_although_the_new_one_st
 
 
 @pytest.mark.parametrize(
-    ("name", "ours"),
+    ("name", "writer"),
     [
-        (".metadata.json.123-0a1b2c3d.tmp", True),
-        ("..session.1-00000000.tmp", True),
-        ("metadata.json.123-0a1b2c3d.tmp", False),
-        (".metadata.json.tmp", False),
-        (".notes.tmp", False),
-        (".1-00000000.tmp", False),
-        (".x.y-00000000.tmp", False),
-        (".x.1-000.tmp", False),
-        ("foo.tmp", False),
-        (".x.1-00000000", False),
+        (".metadata.json.123-0a1b2c3d.tmp", 123),
+        ("..session.1-00000000.tmp", 1),
+        ("metadata.json.123-0a1b2c3d.tmp", None),
+        (".metadata.json.tmp", None),
+        (".notes.tmp", None),
+        (".1-00000000.tmp", None),
+        (".x.y-00000000.tmp", None),
+        (".x.²-00000000.tmp", None),
+        (".x.1-000.tmp", None),
+        ("foo.tmp", None),
+        (".x.1-00000000", None),
     ],
 )
-def test_only_our_own_temporary_names_are_ours(name: str, ours: bool) -> None:  # noqa: FBT001
-    assert files.is_temporary(name) is ours
+def test_who_wrote_a_temporary_file_is_in_its_name(name: str, writer: int | None) -> None:
+    assert files.writer_of(name) == writer
 
 
 # --- keep and remove ---

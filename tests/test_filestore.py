@@ -373,7 +373,7 @@ def test_a_writer_killed_anywhere_wrote_wholly_or_not_at_all(tmp_path: Path, nam
         assert storage.examine(ID).damage == ""
         assert storage.read(ID).document["runtime"] == {"label": "x"}
         left = [path.name for path in storage.root.session(ID).directory.iterdir() if path.name.endswith(".tmp")]
-        assert all(map(files.is_temporary, left))
+        assert all(map(files.writer_of, left))
 
 
 def test_a_creation_killed_anywhere_made_a_session_or_none(tmp_path: Path) -> None:

@@ -62,7 +62,14 @@ def test_where_panes_cannot_be_asked_for_nothing_is_concluded(mas: Mas, fake: ro
 
 @pytest.mark.parametrize(
     "name",
-    [".session.99999999-0a1b2c3d.tmp", "notes.tmp", ".notes.tmp", ".a.b-c.tmp", ".x.{pid}-0a1b2c3d.tmp"],
+    [
+        ".session.99999999-0a1b2c3d.tmp",
+        "notes.tmp",
+        ".notes.tmp",
+        ".a.b-c.tmp",
+        ".x.²-12345678.tmp",
+        ".x.{pid}-0a1b2c3d.tmp",
+    ],
 )
 def test_what_was_left_over_is_known_by_its_name_and_its_writer(tmp_path: Path, name: str) -> None:
     name = name.format(pid=os.getpid())

@@ -82,6 +82,6 @@ def test_a_kill_anywhere_can_be_finished(tmp_path: Path) -> None:
         if (paths.quarantine / originals.PLACE / originals.LIST).exists():
             give_back(storage)
         for path in paths.directory.iterdir():
-            if files.is_temporary(path.name):
+            if files.writer_of(path.name):
                 path.unlink()
         assert state(paths) == before, at

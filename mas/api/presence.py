@@ -129,13 +129,9 @@ def _sweep(root: Root) -> None:
     for name in ("", KEYS):
         with opened(root, name) as fd:
             for found in os.listdir(fd):  # noqa: PTH208  it is open
-                if files.is_temporary(found) and processes.find(_writer(found)) is None:
+                writer = files.writer_of(found)
+                if writer is not None and processes.find(writer) is None:
                     files.remove(fd, found)
-
-
-def _writer(temporary: str) -> int:
-    """The process that writes, or wrote, a file under such a name."""
-    return int(temporary.removesuffix(".tmp").rpartition(".")[2].partition("-")[0])
 
 
 def announce(root: Root, server: Running) -> None:
