@@ -180,14 +180,17 @@ class Mailbox:
 
     def _end(self, fd: int) -> tuple[int, int, str]:
         """Where the log ends: bytes, number and crc of the last whole line."""
-        total = files.size_of(fd, LOG) or 0
-        start = max(0, total - 2 * lines.MAX_BYTES)
-        raws = list(files.read_from(fd, LOG, start)) if total else []
-        while raws:
-            if line := _decoded(raws[-1]):
-                return total, line.seq, line.crc
-            total -= len(raws.pop())
-        return start, 0, lines.GENESIS
+        total, look_back = files.size_of(fd, LOG) or 0, 2 * lines.MAX_BYTES
+        while total:
+            end, start = total, max(0, total - look_back)
+            for raw in reversed(list(files.read_from(fd, LOG, start))):
+                if line := _decoded(raw):
+                    return end, line.seq, line.crc
+                end -= len(raw)
+            if not start:
+                break
+            look_back *= 8
+        return 0, 0, lines.GENESIS
 
     def _cut(self, fd: int, size: int) -> None:
         if size < (files.size_of(fd, LOG) or 0):
@@ -196,10 +199,10 @@ class Mailbox:
 
     def _save(self, message: Message) -> str:
         name = f"{message.id}.txt"
-        place = self._paths.directory / TEXTS
-        directories.make_directory(place, 0o700)
-        with files.directory(place) as fd:
-            files.replace(fd, name, message.text.encode(), durable=True)
+        with files.directory(self._paths.directory) as above:
+            directories.make_child(above, TEXTS)
+            with files.directory(TEXTS, above) as fd:
+                files.replace(fd, name, message.text.encode(), durable=True)
         return name
 
 

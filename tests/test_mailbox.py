@@ -66,6 +66,13 @@ def test_a_long_text_has_a_file_of_its_own(box: Mailbox, root: Root) -> None:
     assert (waiting.text, box.with_text(waiting).text) == ("", text)
 
 
+def test_a_long_text_makes_no_session_that_is_gone(box: Mailbox, root: Root) -> None:
+    root.session(SESSION).directory.rmdir()
+    with pytest.raises(FileNotFoundError):
+        box.accept(message("a", "x" * (INLINE_BYTES + 1)))
+    assert not root.session(SESSION).directory.exists()
+
+
 def test_a_long_text_that_is_gone_is_said_to_be(box: Mailbox, root: Root) -> None:
     box.accept(message("a", "x" * (INLINE_BYTES + 1)))
     (root.session(SESSION).directory / mailbox.TEXTS / "a.txt").unlink()
@@ -110,6 +117,18 @@ def test_mending_takes_out_what_cannot_be_read_and_keeps_all_of_it(box: Mailbox,
     assert (root.session(SESSION).quarantine / f"{LOG}.0").read_bytes() == spoilt
     box.accept(message("d"))
     assert [*box.messages()] == ["a", "c", "d"]
+
+
+def test_a_long_damage_at_the_end_takes_no_whole_line_along(box: Mailbox, root: Root) -> None:
+    """The last whole line may begin far before what is looked at first."""
+    for key in "ab":
+        box.accept(message(key))
+    whole = log_of(root).read_bytes()
+    log_of(root).write_bytes(whole + b"x" * 300_000)
+    box.accept(message("c"))
+    assert log_of(root).read_bytes().startswith(whole)
+    assert [line.seq for line in box.records()] == [1, 2, 3]
+    assert (root.session(SESSION).quarantine / f"{LOG}.tail.0").read_bytes() == b"x" * 300_000
 
 
 def test_numbers_go_on_behind_a_log_longer_than_one_look(box: Mailbox, root: Root) -> None:
