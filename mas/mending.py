@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mas import directories, files, modes, starting, stopping, tmux, watching
+from mas.checkpoints import name_of
 from mas.errors import MasError
-from mas.inspection import left_over
+from mas.inspection import is_odd, left_over
 from mas.mailbox import Mailbox
 from mas.reconcile import INDEX, Finding
 from mas.removal import remove_tree
@@ -90,12 +91,14 @@ def _cut_log(mas: "Mas", session_id: str) -> None:
 
 
 def _set_checkpoint_aside(mas: "Mas", session_id: str) -> None:
+    """What is no file is none of ours: the look names it, and it is left to a person."""
     paths = mas.root.session(session_id)
-    for seq, checkpoint in mas.storage.checkpoint_files(session_id):
-        if checkpoint is None:
-            source = paths.checkpoints / f"{seq}.json"
-            files.keep(paths.quarantine, source.name, source.read_bytes())
-            source.unlink()
+    damaged = [seq for seq, checkpoint in mas.storage.checkpoint_files(session_id) if checkpoint is None]
+    with files.directory(paths.checkpoints) as fd:
+        for name in map(name_of, damaged):
+            if not is_odd(paths.checkpoints / name):
+                files.keep(paths.quarantine, name, files.read(fd, name))
+                files.remove(fd, name)
 
 
 def _finish_worktree(mas: "Mas", session_id: str) -> None:

@@ -17,6 +17,9 @@ Place = Literal["directory", "earlier", "foreign", "none"]
 INDEX = "index"
 """What findings about the index as a whole are called by; no session has that id."""
 
+_ODD = "mas follows no links; look at it and move it away"
+"""What helps where there is something that mas did not make."""
+
 _SHOWN = 4
 """So many names of files are told of each session."""
 
@@ -75,6 +78,8 @@ class Seen(NamedTuple):
     temporaries: tuple[str, ...] = ()
     wrong_modes: tuple[str, ...] = ()
     damaged_checkpoints: tuple[int, ...] = ()
+    odd_checkpoints: tuple[int, ...] = ()
+    """Those in whose place there is no file."""
     workspace: Workspace = Workspace()
     maestro: bool = False
     """The root keeps records only: neither rows nor ``.session``."""
@@ -150,6 +155,10 @@ def _files(seen: Seen) -> Iterator[Finding]:
     for seq in seen.damaged_checkpoints:
         text = f"checkpoint {seq} is damaged; the others hold"
         yield Finding(seen.session_id, "checkpoint", text, "set_checkpoint_aside")
+    for seq in seen.odd_checkpoints:
+        yield Finding(
+            seen.session_id, "checkpoint", f"checkpoint {seq} is no regular file; the others hold", remedy=_ODD
+        )
 
 
 def _record(seen: Seen) -> Iterator[Finding]:
@@ -183,7 +192,7 @@ def of_workspace(session_id: str, seen: Workspace) -> Iterator[Finding]:
     """What is wrong with what a session's team needs beside its record."""
     for name in seen.odd:
         text = f"{name} is a link, or not of the kind that mas made"
-        yield Finding(session_id, "workspace", text, remedy="mas follows no links; look at it and move it away")
+        yield Finding(session_id, "workspace", text, remedy=_ODD)
     for name in seen.missing:
         action, remedy = _MADE_AGAIN.get(name, ""), f"bring it back, or `mas rm {session_id[:8]}`"
         yield Finding(session_id, "workspace", f"{name} is missing", action, remedy="" if action else remedy)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import obstacles
 import roots
 
 from mas import doctor, mending
@@ -44,6 +45,28 @@ def test_only_the_damaged_checkpoint_is_set_aside(mas: Mas) -> None:
     assert do(mas, "set_checkpoint_aside", session_id) == ""
     assert list(paths.checkpoints.iterdir()) == [whole]
     assert (paths.quarantine / f"{damaged.name}.0").read_text() == "nonsense"
+
+
+def test_what_is_no_file_in_place_of_a_checkpoint_is_named_and_left_alone(mas: Mas) -> None:
+    """It is neither waited for nor followed, and keeps no damaged one from being set aside."""
+    session_id = roots.start(mas, team=False).session.session_id
+    paths = mas.root.session(session_id)
+    for _ in range(2):
+        mas.manager.save_checkpoint(session_id)
+    for odd in obstacles.odd_things(paths.checkpoints, "5.json"):
+        for damaged in ("3.json", "7.json"):
+            (paths.checkpoints / damaged).write_text(odd)
+        done = doctor.mend(mas)
+        assert [(one.problem, one.text) for one in done.remaining] == [
+            ("checkpoint", "checkpoint 5 is no regular file; the others hold")
+        ]
+        assert done.remaining[0].remedy == "mas follows no links; look at it and move it away"
+        left = {path.name for path in paths.checkpoints.iterdir()}
+        assert "5.json" in left
+        assert not {"3.json", "7.json"} & left
+    kept = [path.read_text() for path in paths.quarantine.iterdir()]
+    assert {*kept} >= {"link", "pipe", "directory", "socket"}
+    assert "secret" not in kept
 
 
 def test_a_worktree_whose_making_was_cut_off_is_finished(mas: Mas, repo: Path) -> None:

@@ -84,6 +84,7 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         (sound(temporaries=("x",)), ["temporary"]),
         (sound(wrong_modes=("events.jsonl",)), ["modes"]),
         (sound(damaged_checkpoints=(3, 5)), ["checkpoint", "checkpoint"]),
+        (sound(odd_checkpoints=(3,)), ["checkpoint"]),
         # its record
         (sound(newer=True, torn=3, stale=True), ["newer"]),
         (sound(document=None, unreadable="why"), ["unreadable"]),
@@ -168,6 +169,7 @@ SIGHTS = strategies.builds(
     unreadable=TEXTS,
     damage=TEXTS,
     torn=strategies.integers(0, 2),
+    locked=TEXTS,
     row=ROWS,
     expected_row=ROWS,
     runtime=WORDS,
@@ -177,6 +179,7 @@ SIGHTS = strategies.builds(
     temporaries=strategies.sampled_from([(), ("x",)]),
     wrong_modes=strategies.sampled_from([(), ("x",)]),
     damaged_checkpoints=strategies.sampled_from([(), (3,)]),
+    odd_checkpoints=strategies.sampled_from([(), (5,)]),
     workspace=strategies.sampled_from([Workspace(), Workspace(("logs", "unit"), ("bin",), "why", "what", 3)]),
 )
 
