@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import stubs
-from commandline import PROGRAM, Done, environment, mas, ok
+from commandline import PROGRAM, Done, environment, mas, ok, record
 from hypothesis import given
 from hypothesis import strategies as st
 from roots import make_template, mas_of
@@ -18,7 +18,7 @@ from terminal import Terminal, open_terminal
 from mas.app import Mas
 from mas.cli.talk import arrange
 from mas.mailbox import Mailbox
-from mas.messages import Address, Message
+from mas.messages import Address, Fate, Message
 from mas.paths import Root
 
 Wait = Callable[..., None]
@@ -375,6 +375,26 @@ def test_messages_are_followed_as_their_fates_change(alone: Mas, fresh: str, wai
     told = [json.loads(line) for line in out.read_text().splitlines()]
     assert [next(iter(one["fates"].values()))["outcome"] for one in told][:2] == ["queued", "queued"]
     assert {one["message"] for one in told} == {"hello", "you too"}
+
+
+def test_a_message_that_comes_while_the_first_ones_are_shown_is_shown_too(root: Root, wait_until: Wait) -> None:
+    session_id = record(root.path)
+    box = Mailbox(root, session_id)
+    first = Message("first", "", "", "10", ("10",), "x" * 4000, fates={"10": Fate("submitted")})
+    box.accept(*(first._replace(id=f"{number}") for number in range(50)))
+    words = [*PROGRAM, "messages", session_id, "--follow"]
+    following = subprocess.Popen(words, stdout=subprocess.PIPE, env=environment(root.path))
+    assert following.stdout
+    wait_until(lambda: "pipe_write" in Path(f"/proc/{following.pid}/wchan").read_text())
+    box.accept(first._replace(id="late", text="late"))
+    os.set_blocking(following.stdout.fileno(), False)
+    shown = bytearray()
+    try:
+        wait_until(lambda: shown.extend(following.stdout.read() or b"") or b"late" in shown)  # type: ignore[union-attr]
+    finally:
+        following.terminate()
+        following.communicate()
+    assert shown.count(b"\n") == 51
 
 
 def test_a_message_whose_sender_was_cut_off_is_shown_as_such(alone: Mas, fresh: str) -> None:

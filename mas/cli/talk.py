@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from math import inf
 from typing import Annotated, Any
 
@@ -186,9 +187,10 @@ def messages(
     call.mas.storage.read(session_id)
     box = Mailbox(call.root, session_id)
     wanted = teamfile.stored_team(call.mas, session_id)[0].agent(agent.removeprefix("agent-")).id if agent else ""
-    found = [one for one in box.messages().values() if not wanted or wanted in (one.sender, *one.to)][-limit:]
+    size, known = box.size(), box.messages()
+    found = _of_agent(known.values(), wanted)[-limit:]
     if follow:
-        for one in _as_they_come(box, found, wanted):
+        for one in chain(found, _as_they_come(box, size, known, wanted)):
             _show(call, [one], as_json=as_json, indent=None)
             call.flush()
     elif as_json:
@@ -200,16 +202,18 @@ def messages(
     return 0
 
 
-def _as_they_come(box: Mailbox, first: Sequence[Message], agent: str) -> Iterator[Message]:
-    """Each message once more whenever something of its fate changes."""
-    yield from first
-    known, size = box.messages(), box.size()
+def _of_agent(found: Iterable[Message], agent: str) -> list[Message]:
+    """The messages that an agent sent or was sent; all where none is named."""
+    return [one for one in found if not agent or agent in (one.sender, *one.to)]
+
+
+def _as_they_come(box: Mailbox, size: int, known: Mapping[str, Message], agent: str) -> Iterator[Message]:
+    """Each message whenever something of its fate changes; ``size`` was taken before the messages that are known."""
     while True:
-        time.sleep(LOOK)
         if box.size() != size:
             size, before, known = box.size(), known, box.messages()
-            changed = [one for key, one in known.items() if before.get(key) != one and one.fates]
-            yield from (one for one in changed if not agent or agent in (one.sender, *one.to))
+            yield from _of_agent((one for key, one in known.items() if before.get(key) != one and one.fates), agent)
+        time.sleep(LOOK)
 
 
 def _show(call: Call, found: Sequence[Message], *, as_json: bool, indent: int | None = 2) -> None:
