@@ -1,4 +1,4 @@
-"""Which tmux session a person wants to look at, and the command that shows it.
+"""Which tmux session a person or a program wants to look at, and what shows it: a command, or libtmux's objects.
 
 Besides our own it may be one that nobody registered (an earlier program's, or made by hand), named in full.
 """
@@ -7,10 +7,12 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from mas import meaning, proc, tmux, watching
-from mas.errors import NotFoundError, RefusedError, shorten
+from mas.errors import ConflictError, NotFoundError, RefusedError, shorten
 from mas.naming import PREFIX
 
 if TYPE_CHECKING:
+    import libtmux
+
     from mas.app import Mas
 
 
@@ -26,6 +28,14 @@ class Target(NamedTuple):
         """What a person types to see it from any terminal."""
         return shlex.join([*self.server.argv, "attach-session", "-t", f"={self.seen.name}"])
 
+    def objects(self) -> "libtmux.Session":
+        """The session as libtmux sees it; raises ConflictError where it is gone by now."""
+        name, up = self.seen.name, tmux.objects(self.server).sessions
+        session = up.get(default=None, session_id=self.seen.tmux_id, session_name=name)
+        if session is None:
+            raise ConflictError(f"tmux session {name} is not up any more", hint="`mas list` shows what runs")
+        return session
+
 
 def find(mas: "Mas", name: str | None) -> Target:
     """The session that is meant; raises RefusedError where it is not up."""
@@ -39,6 +49,14 @@ def find(mas: "Mas", name: str | None) -> Target:
     if sight.team is None:
         raise RefusedError(f"session {session_id} is not up", hint=f"`mas resume {session_id[:8]}` brings it back")
     return Target(sight.server, sight.team, session_id)
+
+
+def libtmux_session(mas: "Mas", name: str | None = None) -> "libtmux.Session":
+    """The session that is meant, with its windows and panes as objects, for programs that want to work with them.
+
+    Calls of libtmux know no timeout. Raises what ``find`` raises, and ConflictError where the session goes meanwhile.
+    """
+    return find(mas, name).objects()
 
 
 def find_stray(mas: "Mas", name: str) -> Target | None:

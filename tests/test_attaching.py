@@ -6,7 +6,7 @@ import roots
 
 from mas import attaching
 from mas.app import Mas
-from mas.errors import NotFoundError, RefusedError
+from mas.errors import ConflictError, NotFoundError, RefusedError
 from mas.paths import Root
 
 
@@ -34,6 +34,29 @@ def test_one_that_is_down_is_refused_with_what_brings_it_back(mas: Mas) -> None:
     with pytest.raises(RefusedError, match="is not up") as refused:
         attaching.find(mas, session_id)
     assert refused.value.hint == f"`mas resume {session_id[:8]}` brings it back"
+
+
+def test_a_program_gets_the_session_as_libtmux_sees_it(mas: Mas) -> None:
+    started = roots.start(mas, label="checkout")
+    session = attaching.libtmux_session(mas, "checkout")
+    assert session.session_name == started.tmux_name
+    assert [window.window_name for window in session.windows] == ["design"]
+    panes = started.session.document["runtime"]["tmux"]["panes"]
+    assert [pane.pane_id for pane in session.panes] == [panes["10"], panes["11"]]
+    assert attaching.libtmux_session(mas).session_id == session.session_id
+
+
+def test_a_program_gets_no_session_that_is_not_up(mas: Mas) -> None:
+    session_id = roots.start(mas).session.session_id
+    found = attaching.find(mas, session_id)
+    mas.stop(session_id, grace=0)
+    with pytest.raises(RefusedError, match="is not up"):
+        attaching.libtmux_session(mas, session_id)
+    with pytest.raises(ConflictError, match=f"{found.seen.name} is not up any more") as refused:
+        found.objects()
+    assert refused.value.hint == "`mas list` shows what runs"
+    with pytest.raises(NotFoundError):
+        attaching.libtmux_session(mas, "nobody")
 
 
 def test_one_that_nobody_registered_is_found_by_its_full_name(mas: Mas, tmux_socket: Path) -> None:
