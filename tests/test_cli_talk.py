@@ -384,17 +384,23 @@ def test_a_message_that_comes_while_the_first_ones_are_shown_is_shown_too(root: 
     box.accept(*(first._replace(id=f"{number}") for number in range(50)))
     words = [*PROGRAM, "messages", session_id, "--follow"]
     following = subprocess.Popen(words, stdout=subprocess.PIPE, env=environment(root.path))
-    assert following.stdout
+    out = following.stdout
+    assert out
     wait_until(lambda: "pipe_write" in Path(f"/proc/{following.pid}/wchan").read_text())
     box.accept(first._replace(id="late", text="late"))
-    os.set_blocking(following.stdout.fileno(), False)
-    shown = bytearray()
+    os.set_blocking(out.fileno(), False)
+    shown: list[bytes] = []
+
+    def is_shown() -> bool:
+        shown.append(out.read() or b"")
+        return b"late" in b"".join(shown)
+
     try:
-        wait_until(lambda: shown.extend(following.stdout.read() or b"") or b"late" in shown)  # type: ignore[union-attr]
+        wait_until(is_shown)
     finally:
         following.terminate()
         following.communicate()
-    assert shown.count(b"\n") == 51
+    assert b"".join(shown).count(b"\n") == 51
 
 
 def test_a_message_whose_sender_was_cut_off_is_shown_as_such(alone: Mas, fresh: str) -> None:
