@@ -239,13 +239,17 @@ def _document(mas: "Mas", session_id: str) -> Document:
 
 @contextmanager
 def _stepping_back(mas: "Mas", renewed: Document) -> Iterator[None]:
-    """End what a resume has built where it fails; the record then says down, or what is wanted where none can tell."""
+    """End what a resume has built where it fails, also where that cannot be recorded.
+
+    The record then says down, or what is wanted where none can tell.
+    """
     session_id = renewed["session_id"]
     try:
         yield
     except BaseException:
         with suppress(MasError):
             mas.manager.observe(session_id, {"wanted": "down"})
+        with suppress(MasError):
             stopping.end_team(mas, session_id, renewed, grace=0, patience=_NO_GRACE)
             mas.manager.observe(session_id, {"observed": "down"})
         raise

@@ -2,10 +2,12 @@
 
 import json
 import os
+import resource
 import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import commandline
@@ -540,3 +542,28 @@ def test_a_resume_that_fails_where_tmux_cannot_be_asked_is_finished_by_the_docto
     assert doctor.mend(mas).remaining == ()
     assert mas.view(session_id).status == "stopped"
     assert list(roots.violations(mas, tmux_socket)) == []
+
+
+@pytest.mark.parametrize("spare", range(200, 500, 25))
+def test_a_team_that_cannot_be_recorded_is_ended(mas: Mas, tmux_socket: Path, spare: int) -> None:
+    """Also where the log takes neither that it is up nor that it is not to be."""
+    session_id = roots.start(mas, team=False).session.session_id
+    for text in "abcdefgh":
+        mas.manager.update_session(session_id, {"feature_request": text * 8000})
+    resumed = False
+    with files_of_at_most(mas.root.session(session_id).log.stat().st_size + spare), suppress(MasError):
+        mas.resume(session_id)
+        resumed = True
+    assert bool(roots.teams(tmux_socket, mas.root)) == bool(roots.launched(mas)) == resumed
+    assert doctor.mend(mas).remaining == ()
+    assert list(roots.violations(mas, tmux_socket)) == []
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
