@@ -6,12 +6,11 @@ team is ended even where its record cannot be written, for want of room or becau
 """
 
 import os
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mas import events, guard, launch, notes, proc, processes, tmux, watching
+from mas import apart, events, guard, launch, notes, processes, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
 from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
@@ -210,11 +209,7 @@ def end_marked(
 
 def _hand_over(mas: "Mas", session_id: str, grace: float) -> Stopped:
     """A stop from inside the team would end itself half-way: a process of its own does it."""
-    words = ["stop", "--root", str(mas.root.path), *([] if grace else ["--force"]), session_id]
-    socket = {tmux.SOCKET_VARIABLE: mas.server.socket} if mas.server.socket else {}
-    environ = proc.foreign_environment(mas.environ) | socket
-    log = mas.root.session(session_id).logs / "session.log"
-    proc.detach([sys.executable, "-P", "-m", "mas", *words], env=environ, log=log)
+    apart.run(mas, session_id, "stop", *([] if grace else ["--force"]), session_id)
     return Stopped(session_id, was_up=True, handed_over=True)
 
 

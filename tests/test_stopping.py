@@ -284,6 +284,15 @@ def test_a_team_can_stop_itself(mas: Mas, tmux_socket: Path, wait_until: Wait, w
     assert list(roots.violations(mas, tmux_socket)) == []
 
 
+def test_a_team_whose_logs_are_gone_can_stop_itself(mas: Mas, tmux_socket: Path, wait_until: Wait) -> None:
+    started = roots.start(mas, command="sh -i")
+    shutil.rmtree(started.workspace / "logs")
+    said = run_inside(tmux_socket, started.tmux_name, "stop")
+    wait_until(lambda: mas.view(started.session.session_id).status == "stopped" and not roots.launched(mas), timeout=20)
+    wait_until(lambda: not files.is_locked(mas.root.lock(started.session.session_id)))
+    assert "is being stopped from outside" in said.read_text()
+
+
 def test_a_window_that_a_person_opened_in_a_session_can_stop_it(mas: Mas, tmux_socket: Path, wait_until: Wait) -> None:
     """It does not carry the mark of the launch, but ends with the session."""
     started = roots.start(mas)
