@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ratios import Report, Way, arguments, interleaved
 
-from mas import copying
+from mas import copying, trees
 
 KIB = 1024
 COPYTREE = "shutil.copytree"
@@ -33,7 +33,7 @@ def make_tree(top: Path, directories: int, files: int, size: int) -> Path:
 
 def copy_ours(source: Path, target: Path) -> None:
     """The copy that ``mas start`` makes."""
-    copying.copy_tree(source, target)
+    copying.copy(trees.survey(source), target)
 
 
 def copy_cp(source: Path, target: Path) -> None:

@@ -14,15 +14,12 @@ from mas.trees import (
     DIRECTORY,
     MIB,
     SOURCE,
-    TEMPLATE,
     FoundDirectory,
     FoundFile,
-    Limits,
     Opened,
     Tree,
     identity,
     shown,
-    survey,
     unreadable,
 )
 
@@ -55,13 +52,6 @@ def copy(tree: Tree, target: Path) -> None:
     except BaseException:
         remove(target)
         raise
-
-
-def copy_tree(source: Path, target: Path, limits: Limits = TEMPLATE) -> Tree:
-    """Survey ``source`` and copy all of it to ``target``; raises what ``survey`` and ``copy`` raise."""
-    tree = survey(source, limits)
-    copy(tree, target)
-    return tree
 
 
 def remove(target: Path) -> None:
