@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from roots import make_template, mas_of
 from terminal import Terminal, open_terminal
 
 from mas.app import Mas
-from mas.cli.talk import arrange
+from mas.cli.parse import build
+from mas.cli.talk import COMMANDS, arrange
 from mas.mailbox import Mailbox
 from mas.messages import Address, Fate, Message
 from mas.paths import Root
@@ -153,12 +155,29 @@ def test_what_looks_like_an_option_is_text(world: Mas, team: str, wait_until: Wa
     got(world, team, "10", wait_until, text)
 
 
-@given(st.lists(st.text(alphabet="-nest=ab ", max_size=6)))
+OPTIONS = {
+    name: bool(one.is_flag)
+    for one in build("send", COMMANDS["send"]).params
+    for name in (*one.opts, *one.secondary_opts)
+    if name.startswith("-")
+}
+"""The options of the verb, and whether each is one without a value."""
+
+
+@given(st.lists(st.text(alphabet="-nest=ab ", max_size=6) | st.sampled_from([*OPTIONS])))
 def test_words_are_put_in_order_and_none_is_lost(words: list[str]) -> None:
     arranged = arrange(words)
-    kept = sorted(word for word in words if word != "--")
-    assert sorted(word for word in arranged if word != "--")[-len(kept) or len(arranged) :] or not kept
+    assert Counter(word for word in words if word != "--") <= Counter(arranged)
     assert arrange(arranged) == arranged
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, "--help", "-h"])
+def test_every_option_is_told_from_text(name: str) -> None:
+    """What is not known for an option would be typed to an agent."""
+    flag = OPTIONS.get(name, True)
+    assert arrange(["10", name, "word"]) == ([name, "--", "10", "word"] if flag else [name, "word", "--", "10"])
+    if not flag and name.startswith("--"):
+        assert arrange(["10", f"{name}=word"]) == [f"{name}=word", "--", "10"]
 
 
 def test_help_is_shown(world: Mas) -> None:
