@@ -22,20 +22,21 @@ class Worktree(NamedTuple):
     base_commit: str
 
 
-def add(repo: Path, path: Path, branch: str, base: str = "HEAD") -> Worktree:
-    """Make ``path`` a worktree of ``repo`` on a new branch that begins at commit ``base``.
+def add(repo: Path, path: Path, branch: str) -> Worktree:
+    """Make ``path`` a worktree of ``repo`` on a new branch that begins at the commit checked out there.
 
     Neither path nor branch may exist, the directory above the path must. When it fails nothing of it is left. Raises
-    RefusedError for a name git does not take or a base that is no commit, ExistsError, NotFoundError, MasError.
+    RefusedError for a name git does not take or where there is no commit yet, ExistsError, NotFoundError, MasError.
     """
     here, path = _repository(repo), path.absolute()
-    commit = _commit(repo, base)
+    if not here.commit:
+        raise RefusedError(f"no commit in {shorten(str(repo))}", hint="in a new repository: commit something first")
     with ExitStack() as undo:
-        undo.enter_context(_new_branch(repo, check_branch_name(repo, branch), commit))
+        undo.enter_context(_new_branch(repo, check_branch_name(repo, branch), here.commit))
         undo.enter_context(_new_directory(repo, path))
         answer = git.act(repo, "worktree", "add", "--quiet", "--", str(path), branch)
         git.succeeded(answer, f"make a worktree at {shorten(str(path))}")
-    return Worktree(path, branch, "" if here.ref == "HEAD" else here.branch, commit)
+    return Worktree(path, branch, "" if here.ref == "HEAD" else here.branch, here.commit)
 
 
 def remove(repo: Path, path: Path, *, force: bool = False) -> None:
@@ -160,18 +161,6 @@ def _repository(repo: Path) -> git.Place:
         msg = f"no git repository at {shorten(str(repo))}"
         raise NotFoundError(msg, hint="a worktree needs one: git init")
     return here
-
-
-def _commit(repo: Path, name: str) -> str:
-    answer = git.ask(repo, "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}") if _harmless(name) else None
-    if answer is None or answer.returncode:
-        msg = f"no commit {shorten(name)} in {shorten(str(repo))}"
-        raise RefusedError(msg, hint="in a new repository: commit something first")
-    return answer.text.strip()
-
-
-def _harmless(name: str) -> bool:
-    return bool(name) and "\0" not in name and not name.startswith("-")
 
 
 def _tip(repo: Path, branch: str) -> str:

@@ -64,13 +64,6 @@ def test_a_relative_path_is_the_callers(repo: Path, tmp_path: Path, monkeypatch:
     assert not made.path.exists()
 
 
-def test_it_begins_where_it_is_told(repo: Path, tmp_path: Path) -> None:
-    first = run(repo, "rev-parse", "HEAD")
-    commit(repo, "file")
-    made = add(repo, tmp_path / "linked", "feature", base="HEAD~1")
-    assert (made.base_commit, run(made.path, "rev-parse", "HEAD")) == (first, first)
-
-
 def test_without_a_branch_there_is_no_original(repo: Path, tmp_path: Path) -> None:
     run(repo, "checkout", "-q", "--detach")
     assert add(repo, tmp_path / "linked", "feature").original_branch == ""
@@ -108,14 +101,6 @@ def test_names_that_are_none_are_refused(repo: Path, tmp_path: Path, name: str) 
         add(repo, tmp_path / "linked", name)
     assert state(repo) == before
     assert not (tmp_path / "linked").exists()
-
-
-@pytest.mark.parametrize("base", ["nowhere", "-x", "--all", "", "a\0b", "HEAD:README.md"])
-def test_a_base_that_is_no_commit_is_refused(repo: Path, tmp_path: Path, base: str) -> None:
-    before = state(repo)
-    with pytest.raises(RefusedError, match="no commit"):
-        add(repo, tmp_path / "linked", "feature", base=base)
-    assert state(repo) == before
 
 
 def test_before_the_first_commit_it_is_refused(tmp_path: Path) -> None:
