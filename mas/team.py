@@ -83,11 +83,6 @@ class Team(NamedTuple):
                 return agent
         raise _unknown("agent", agent_id, self.ids)
 
-    def unit_of(self, agent_id: str) -> Unit:
-        """The unit an agent sits in; raises RefusedError where the team has none of that id."""
-        self.agent(agent_id)
-        return next(unit for unit in self.units if any(agent.id == agent_id for agent in unit.agents))
-
     def window(self, name: str) -> Unit:
         """The unit called ``name``, one of its aliases, ``windowN`` or ``N``; raises RefusedError for others."""
         found = self._find_unit(name)

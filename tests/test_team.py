@@ -43,8 +43,7 @@ def test_a_team_says_what_is_in_it() -> None:
     assert TEAM.ids == ("00", "10", "11")
     assert [one.name for one in TEAM.agents] == ["Lead", "Agent 10", "Agent 11"]
     assert (TEAM.agent("10").model, TEAM.agent("11").model) == ("opus", "sonnet")
-    assert TEAM.unit_of("11").name == "design"
-    assert TEAM.unit_of("11").layout == "even-vertical"
+    assert [(unit.name, unit.layout) for unit in TEAM.units] == [("meta", "tiled"), ("design", "even-vertical")]
     assert "managers" in TEAM.targets
 
 
@@ -82,7 +81,7 @@ def test_windows_are_named_by_unit_alias_or_number() -> None:
     with pytest.raises(RefusedError, match="no window 'nowhere'"):
         TEAM.window("nowhere")
     with pytest.raises(RefusedError, match="no agent '12'"):
-        TEAM.unit_of("12")
+        TEAM.agent("12")
 
 
 def test_the_talk_rules_hold_and_a_team_without_any_lets_everyone() -> None:

@@ -61,7 +61,8 @@ def test_these_templates_are_shipped() -> None:
 
 def test_the_default_team_is_the_one_callers_know(root: Root) -> None:
     team = workspace.find_template(None, root).team
-    assert {agent.id: (agent.name, agent.model, team.unit_of(agent.id).name) for agent in team.agents} == DEFAULT_AGENTS
+    agents = {one.id: (one.name, one.model, unit.name) for unit in team.units for one in unit.agents}
+    assert agents == DEFAULT_AGENTS
     assert [unit.name for unit in team.units] == ["meta", "design", "development", "business"]
     assert {unit.layout for unit in team.units} == {"tiled"}
 
