@@ -41,15 +41,9 @@ def recorded(document: Document) -> Word:
     return derive(document, runtime_of(document).get("observed", "down")).word
 
 
-def derive(document: Document, observed: Observed, *, sound: bool = True) -> Status:
-    """The word from the record and what tmux says now.
-
-    ``sound`` is False for a damaged session or one whose workspace is missing.
-    """
-    if not sound:
-        return Status("error")
-    up = wanted_up(document)
-    if up and status_of(document) is SessionStatus.FAILED:
+def derive(document: Document, observed: Observed) -> Status:
+    """The word from the record and what tmux says now."""
+    if wanted_up(document) and status_of(document) is SessionStatus.FAILED:
         return Status("error")
     if observed == "unknown":
         last = runtime_of(document).get("observed", "down")

@@ -38,10 +38,6 @@ def test_no_answer_leaves_the_last_word_and_marks_it_stale(last: str, word: str)
     assert recorded(team("up", last)) == word
 
 
-def test_damage_is_an_error_whatever_was_seen() -> None:
-    assert derive(team("up", "up"), "up", sound=False) == Status("error")
-
-
 @pytest.mark.parametrize(
     ("document", "observed", "gone"),
     [
