@@ -30,10 +30,7 @@ from mas.starting import StartOptions
 LIVE = 100
 PIPELINED = 50
 PROFILES = '[profile.stub]\ncommand = ["cat", "-"]\n'
-FIELDS = (
-    "#{session_id}\t#{session_name}\t#{@mas_session}\t#{@mas_root}\t#{session_attached}\t#{session_created}\t"
-    "#{session_activity}"
-)
+FIELDS = "#{session_id}\t#{session_name}\t#{@mas_session}\t#{@mas_root}\t#{session_attached}"
 BARE = """
 import sys, fastapi, uvicorn
 app = fastapi.FastAPI()

@@ -57,7 +57,6 @@ def test_sessions_are_told_with_their_stamps(server: Server, tmux_socket: Path, 
     assert (theirs.name, theirs.session_id, theirs.root) == ("bystander", "", "")
     assert (ours.tmux_id, ours.name, ours.session_id) == (launched.tmux_id, plan.name, plan.session_id)
     assert (ours.root, ours.attached) == (str(plan.root), 0)
-    assert seen.started <= ours.created <= ours.activity
 
 
 def test_a_stamp_cannot_make_another_row(server: Server, tmux_socket: Path) -> None:
@@ -186,29 +185,15 @@ def test_what_a_pane_shows_cannot_make_another_pane(
     liar.mkdir()
     stub = tmp_path / "agent-x"
     stub.symlink_to(str(shutil.which("sleep")))
-    plan = teams.plan(
-        directory, {"meta": 2}, ("sh", "-c", f'cd "{liar}"; printf "\\033]2;stolen\\033\\\\"; exec "{stub}" 1000')
-    )
+    plan = teams.plan(directory, {"meta": 2}, ("sh", "-c", f'cd "{liar}"; exec "{stub}" 1000'))
     launched = tmux.launch(server, plan)
-    expected = PaneFacts("agent-x", str(liar), "stolen", alternate=False, in_mode=False)
+    expected = PaneFacts("agent-x", str(liar))
 
     def facts() -> dict[str, PaneFacts]:
         return tmux.pane_facts(server, launched.tmux_id, plan.session_id)
 
     wait_until(lambda: all(fact == expected for fact in facts().values()), what=lambda: f"{facts()}")
     assert list(facts()) == list(launched.panes.values())
-
-
-def test_facts_tell_a_full_screen_and_a_mode(
-    server: Server, tmux_socket: Path, directory: Path, wait_until: Wait
-) -> None:
-    plan = teams.plan(directory, {"meta": 1}, ("sh", "-c", r"printf '\033[?1049hdrawn'; exec cat"))
-    launched = tmux.launch(server, plan)
-    pane = launched.panes["00"]
-    wait_until(lambda: "drawn" in tmux.capture(server, pane, plan.session_id))
-    teams.tmux(tmux_socket, "copy-mode", "-t", pane)
-    fact = tmux.pane_facts(server, launched.tmux_id, plan.session_id)[pane]
-    assert (fact.alternate, fact.in_mode) == (True, True)
 
 
 def test_capture_shows_the_screen_or_so_many_lines(server: Server, directory: Path, wait_until: Wait) -> None:

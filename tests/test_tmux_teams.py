@@ -159,7 +159,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", [*NAMES, os.fsdecode(b"\xff\xfe")])
 def test_paths_and_titles_mean_what_they_say(
-    server: Server, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch, name: str
+    server: Server, tmux_socket: Path, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     plan = teams.plan(tmp_path / name / name, {"meta": 2})
@@ -174,7 +174,7 @@ def test_paths_and_titles_mean_what_they_say(
     facts = tmux.pane_facts(server, launched.tmux_id, plan.session_id)
     assert [facts[pane].path for pane in launched.panes.values()] == [str(pane.cwd) for pane in plan.panes]
     if name.isprintable() and "\\" not in name:  # tmux shows a title in escapes where it is not
-        assert {fact.title for fact in facts.values()} == {title}
+        assert set(panes_of(plan, tmux_socket, "#{pane_title}")) == {title}
     assert not list(tmp_path.rglob("canary"))
     tmux.end(server, launched.tmux_id, plan.session_id)
     wait_until(lambda: not processes.carriers(plan.marker))

@@ -69,7 +69,7 @@ def test_a_look_tells_whose_a_pane_is_and_what_it_shows(
     pane = team.panes["00"]
     look = tmux.looks(server, [pane])[pane]
     assert (look.session_id, look.root, look.agent_id) == (teams.SESSION, str(directory.parent), "00")
-    assert (look.there, look.ready, look.dead, look.closed, look.exit_code) == (True, False, False, False, None)
+    assert (look.there, look.ready, look.dead, look.exit_code) == (True, False, False, None)
     assert look.screen.strip() == "ready"
     assert look.tty == teams.tmux(tmux_socket, "display-message", "-p", "-t", pane, "#{pane_tty}")
     assert str(look.pid) == teams.tmux(tmux_socket, "display-message", "-p", "-t", pane, "#{pane_pid}")
@@ -216,7 +216,6 @@ def test_a_pane_that_takes_no_input_is_a_refusal(
 ) -> None:
     team = launch()
     teams.tmux(tmux_socket, "select-pane", "-d", "-t", team.panes["00"])
-    assert tmux.looks(server, [team.panes["00"]])[team.panes["00"]].closed
     assert typed(server, team, "00", b"lost") == Typed(reason="the input of its pane is switched off")
 
 

@@ -16,7 +16,6 @@ _FACTS = (
     "@mas_exit",
     "@mas_ready",
     "pane_dead",
-    "pane_input_off",
     "pane_pid",
     "pane_tty",
 )
@@ -26,8 +25,8 @@ _PLACE = ("cursor_x", "cursor_y", "history_size")
 class Look(NamedTuple):
     """One pane at one moment. ``exit_code`` is None while its agent runs.
 
-    ``ready`` says that somebody saw the agent read since it was started, ``closed`` that a person switched the input of
-    the pane off. ``place`` is where the cursor is: a text shows even where it looks like what was there before.
+    ``ready`` says that somebody saw the agent read since it was started. ``place`` is where the cursor is: a text shows
+    even where it looks like what was there before.
     """
 
     session_id: str
@@ -36,7 +35,6 @@ class Look(NamedTuple):
     exit_code: int | None = None
     ready: bool = False
     dead: bool = False
-    closed: bool = False
     pid: int = 0
     tty: str = ""
     place: tuple[str, ...] = ()
@@ -84,7 +82,7 @@ def _question(pane: str, rows: Listing) -> Iterator[str]:
 
 
 def _look(facts: Sequence[str], screen: str) -> Look:
-    session_id, root, agent_id, code, ready, dead, closed, pid, tty, *place = facts
+    session_id, root, agent_id, code, ready, dead, pid, tty, *place = facts
     return Look(
         session_id=session_id,
         root=root,
@@ -92,7 +90,6 @@ def _look(facts: Sequence[str], screen: str) -> Look:
         exit_code=number(code) if code else None,
         ready=bool(ready),
         dead=dead == "1",
-        closed=closed == "1",
         pid=number(pid),
         tty=tty,
         place=tuple(place),

@@ -8,17 +8,9 @@ from mas.errors import CapacityError, NotFoundError
 from mas.tmux.client import Server, ask, equals, listing, number, pane_target, session_target, unclear
 
 _SERVER = ("pid", "start_time", "socket_path")
-_SESSION = (
-    "session_id",
-    "session_name",
-    "@mas_session",
-    "@mas_root",
-    "session_attached",
-    "session_created",
-    "session_activity",
-)
+_SESSION = ("session_id", "session_name", "@mas_session", "@mas_root", "session_attached")
 _PANE = ("window_index", "window_name", "@mas_agent", "pane_pid", "pane_dead", "@mas_exit", "window_active")
-_FACTS = ("pane_current_command", "pane_current_path", "pane_title", "alternate_on", "pane_in_mode")
+_FACTS = ("pane_current_command", "pane_current_path")
 _SPARE_DESCRIPTORS = 16
 """What a server needs beside its panes: a socket for each client, and a few more while it starts a pane."""
 
@@ -26,7 +18,7 @@ _SPARE_DESCRIPTORS = 16
 class SeenSession(NamedTuple):
     """A session as tmux tells it. ``session_id`` and ``root`` are empty where it is not one of ours.
 
-    ``attached`` is the number of clients, times are seconds since 1970.
+    ``attached`` is the number of clients.
     """
 
     tmux_id: str
@@ -34,8 +26,6 @@ class SeenSession(NamedTuple):
     session_id: str
     root: str
     attached: int
-    created: int
-    activity: int
 
 
 class Seen(NamedTuple):
@@ -66,16 +56,10 @@ class SeenPane(NamedTuple):
 
 
 class PaneFacts(NamedTuple):
-    """What a pane shows. What runs in it chose these words: they may hold anything, control characters included.
-
-    ``alternate`` is whether it draws a full screen, ``in_mode`` whether somebody scrolls in it.
-    """
+    """What runs in a pane, and where. That program chose these words: they may hold anything."""
 
     command: str
     path: str
-    title: str
-    alternate: bool
-    in_mode: bool
 
 
 class Capacity(NamedTuple):
@@ -107,9 +91,8 @@ def discover(server: Server, *, timeout: float = proc.DEFAULT_TIMEOUT) -> Seen:
     return Seen(running=True, pid=number(pid), started=number(started), socket=socket, sessions=sessions)
 
 
-def _session(tmux_id: str, name: str, session_id: str, root: str, *numbers: str) -> SeenSession:
-    attached, created, activity = (number(text) for text in numbers)
-    return SeenSession(session_target(tmux_id), name, session_id, root, attached, created, activity)
+def _session(tmux_id: str, name: str, session_id: str, root: str, attached: str) -> SeenSession:
+    return SeenSession(session_target(tmux_id), name, session_id, root, number(attached))
 
 
 def panes(server: Server, tmux_id: str, session_id: str) -> tuple[SeenPane, ...]:
@@ -128,9 +111,9 @@ def _pane(pane_id: str, index: str, window: str, agent_id: str, pid: str, *state
 
 
 def pane_facts(server: Server, tmux_id: str, session_id: str) -> dict[str, PaneFacts]:
-    """What each pane of a session shows, by pane id. tmux looks at every process for it, so ask only to show it."""
+    """What runs in each pane of a session, by pane id. tmux looks at every process for it, so ask only to show it."""
     rows = _pane_rows(server, tmux_id, session_id, _FACTS)
-    return {row[0]: PaneFacts(row[1], row[2], row[3], row[4] == "1", row[5] not in {"", "0"}) for row in rows}
+    return {pane: PaneFacts(command, path) for pane, command, path in rows}
 
 
 def _pane_rows(server: Server, tmux_id: str, session_id: str, fields: tuple[str, ...]) -> list[list[str]]:
