@@ -23,7 +23,6 @@ class Live(NamedTuple):
     name: str
     session_id: str
     attached: bool
-    created: str = ""
 
 
 class View(NamedTuple):
@@ -103,9 +102,7 @@ def _word(row: Row, live: Live | None, *, known: bool, sound: bool) -> str:
 
 def unregistered(live: Live, agents: int = 0) -> View:
     """The view of a tmux session that has our name and no record: an earlier program's, or somebody's own."""
-    return View(
-        "", live.name, "active", mode="legacy", created_at=live.created, agent_count=agents, attached=live.attached
-    )
+    return View("", live.name, "active", mode="legacy", agent_count=agents, attached=live.attached)
 
 
 def newest_first(views: Iterable[View]) -> list[View]:

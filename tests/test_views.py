@@ -89,7 +89,7 @@ def test_a_view_in_json_has_the_words_of_all_its_readers() -> None:
 
 
 def test_what_nobody_registered_is_shown_as_such() -> None:
-    shown = views.unregistered(Live("mas-tmux", "", attached=True, created="2026-01-07T13:00:00Z"), agents=13)
+    shown = views.unregistered(Live("mas-tmux", "", attached=True), agents=13)
     assert (shown.session_id, shown.tmux_name, shown.status, shown.mode) == ("", "mas-tmux", "active", "legacy")
     assert (shown.agent_count, shown.attached) == (13, True)
 
