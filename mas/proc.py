@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from mas.errors import DamagedError, MissingProgramError, UnknownStateError, shorten
+from mas.errors import CapacityError, DamagedError, MissingProgramError, UnknownStateError, shorten
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds a program may take before its answer counts as unknown."""
+
+_DETACHING = 30.0
+"""The same for what starts another and ends: it may be one of a hundred at a time."""
 
 OWN_NAMES = frozenset({"SESSION_NAME", "SESSION_DIR", "UNIT_DIR", "WORKFLOWS_DIR"})
 """Variables of a session that do not start with ``MAS_``."""
@@ -71,14 +74,18 @@ def run(
             words, input=text, stdin=stream, capture_output=True, check=False, env=env, cwd=cwd, timeout=timeout
         )
     except subprocess.TimeoutExpired:
-        msg = f"{words[0]} did not answer within {timeout:g} s"
-        raise UnknownStateError(msg, hint="look at what it is doing, then run the command again") from None
+        raise _silent(words[0], timeout) from None
     except FileNotFoundError as error:
         if cwd is not None and not Path(cwd).is_dir():
             raise
         msg = f"{words[0]} is not installed, or not on PATH"
         raise MissingProgramError(msg, hint=f"install it, for example: apt-get install {words[0]}") from error
     return Result(words, done.returncode, done.stdout, done.stderr)
+
+
+def _silent(program: str, seconds: float) -> UnknownStateError:
+    msg = f"{program} did not answer within {seconds:g} s"
+    return UnknownStateError(msg, hint="look at what it is doing, then run the command again")
 
 
 def foreign_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -95,13 +102,24 @@ def detach(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
     """Start a program that outlives this one: nobody's child, no terminal, its output appended to ``log``.
 
     Returns its pid. It is a grandchild, so that what ends this process and all below it does not end that too. Raises
-    DamagedError where the log, or its directory, is a link.
+    DamagedError where the log, or its directory, is a link, CapacityError where there is no room for a process,
+    UnknownStateError where nobody can tell whether it was started.
     """
-    words = [sys.executable, "-I", "-S", "-c", _APART, *argv]
     with os.fdopen(_open_log(log), "ab") as output:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, check=True, cwd="/", env=env
-        )
+        try:
+            return _fork([sys.executable, "-I", "-S", "-c", _APART, *argv], env, output)
+        except subprocess.TimeoutExpired:
+            raise _silent("what was to start it", _DETACHING) from None
+        except (subprocess.CalledProcessError, BlockingIOError) as error:
+            hint = "end what is not needed, or raise the limit (ulimit -u); what was done before stands"
+            raise CapacityError("cannot start a process in the background", hint=hint) from error
+
+
+def _fork(words: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> int:
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    done = subprocess.run(
+        words, stdin=nothing, stdout=pipe, stderr=output, check=True, cwd="/", env=env, timeout=_DETACHING
+    )
     return int(done.stdout)
 
 

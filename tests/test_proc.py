@@ -91,3 +91,31 @@ def test_what_a_detached_program_writes_goes_through_no_link(tmp_path: Path) -> 
         assert str(log) in refused.value.message
         assert refused.value.hint == "mas follows no links here; look at it and move it away"
     assert (elsewhere / "session.log").read_text() == "mine"
+
+
+FEW = """
+import ctypes, os, resource, sys
+from pathlib import Path
+from mas import proc
+for capability in (21, 24):  # to administer the system and to exceed its limits
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.setresuid(61234, 0, 0)
+resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+try:
+    proc.detach(["touch", sys.argv[1]], env=dict(os.environ), log=Path(os.devnull))
+except BaseException as error:
+    print(type(error).__name__, error, error.hint, sep="; ")
+"""
+"""A user who may have two processes: this one, and the one that is to start another."""
+
+
+def test_where_no_process_can_be_started_that_is_said(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root may take another user's place")
+    done = proc.run([sys.executable, "-P", "-c", FEW, tmp_path / "made"], timeout=20)
+    assert (done.text, done.complaint) == (
+        "CapacityError; cannot start a process in the background; "
+        "end what is not needed, or raise the limit (ulimit -u); what was done before stands\n",
+        "",
+    )
+    assert not (tmp_path / "made").exists()
