@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from mas.lifecycle import RUNNING, SessionStatus
-from mas.record import Document, lifecycle_of, runtime_of, status_of
+from mas.record import Document, configured, lifecycle_of, runtime_of, status_of
 
 Word = Literal["active", "stopped", "error"]
 Observed = Literal["up", "down", "unknown"]
@@ -70,5 +70,5 @@ def may_go_on(document: Document) -> bool:
     if status_of(document) is not SessionStatus.PAUSED or pause.get("by") != "mas":
         return False
     if pause.get("reason") == INTERRUPTED:
-        return bool((document.get("configuration") or {}).get("error_recovery_enabled", True))
+        return configured(document, "error_recovery_enabled")
     return pause.get("reason") == STOPPED

@@ -6,6 +6,7 @@ import pytest
 from records import first, in_status
 
 from mas.lifecycle import SessionStatus
+from mas.record import configured
 from mas.runtime import INTERRUPTED, STOPPED, Observed, Status, derive, interrupts, lost, may_go_on, recorded, wanted_up
 
 S = SessionStatus
@@ -80,3 +81,14 @@ def test_only_our_own_pauses_are_taken_back(pause: dict[str, str], goes_on: bool
     document = first(status="paused", lifecycle={"pause": pause})
     assert may_go_on(document) is goes_on
     assert not may_go_on({**document, "status": "planning"})
+
+
+@pytest.mark.parametrize(
+    ("configuration", "goes_on"),
+    [({}, True), ({"error_recovery_enabled": False}, False), ({"error_recovery_enabled": 0}, True), (None, True)],
+)
+def test_the_configuration_has_a_say_as_when_the_loss_was_noticed(configuration: object, *, goes_on: bool) -> None:
+    pause = {"reason": INTERRUPTED, "by": "mas"}
+    document = first(status="paused", configuration=configuration, lifecycle={"pause": pause})
+    assert may_go_on(document) is goes_on
+    assert configured(document, "error_recovery_enabled") is goes_on
