@@ -6,10 +6,10 @@ even while somebody is changing the source. What a file is called is kept byte f
 
 import os
 from contextlib import suppress
-from errno import EDQUOT, EINVAL, ELOOP, EMFILE, ENFILE, ENOENT, ENOSPC, ENOSYS, ENOTDIR, EOPNOTSUPP, EPERM, EXDEV
+from errno import EINVAL, ELOOP, ENOENT, ENOSYS, ENOTDIR, EOPNOTSUPP, EPERM, EXDEV
 from pathlib import Path
 
-from mas.errors import CapacityError, ExistsError, MasError, remedy
+from mas.errors import ExistsError, MasError, explained
 from mas.trees import (
     DIRECTORY,
     MIB,
@@ -27,7 +27,6 @@ TWO_THREADS_FROM = 8 * MIB
 """A tree of more bytes than this is copied by two threads; below, starting one costs more than it saves."""
 
 _TARGET = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_NO_ROOM = (ENOSPC, EDQUOT, EMFILE, ENFILE)
 _GONE = (ENOENT, ENOTDIR, ELOOP)
 _HAS_RANGE = hasattr(os, "copy_file_range")
 _NO_RANGE = (EXDEV, EINVAL, ENOSYS, EOPNOTSUPP, EPERM)
@@ -46,7 +45,7 @@ def copy(tree: Tree, target: Path) -> None:
         msg = f"already there: {shown(target)}"
         raise ExistsError(msg, hint="a tree is copied to a new place only") from None
     except OSError as error:
-        raise unwritable(target, error) from error
+        raise explained(error, target) from error
     try:
         _Copy(tree, target).run()
     except BaseException:
@@ -91,7 +90,7 @@ class _Copy:
         except BaseException as error:
             self.failed = True
             if isinstance(error, OSError):
-                raise unwritable(self.target, error) from error
+                raise explained(error, self.target) from error
             raise
 
     def _directory(self, directory: FoundDirectory, share: int, within: tuple[int, int], where: str) -> None:
@@ -113,7 +112,7 @@ class _Copy:
                 with suppress(FileExistsError):  # the other share may have been here first
                     os.mkdir(child.name, 0o700, dir_fd=within[1])
             except OSError as error:
-                raise unwritable(self.target / where, error) from error
+                raise explained(error, self.target / where) from error
             with self._target(child.name, where, within[1]) as target:
                 self._directory(child, share, (source, target), where)
 
@@ -124,7 +123,7 @@ class _Copy:
                     os.fchmod(target, file.mode)
                     copied = _copy_bytes(source, target, file.size)
                 except OSError as error:
-                    raise unwritable(self.target / where, error) from error
+                    raise explained(error, self.target / where) from error
             if copied != file.size or identity(os.fstat(source)) != file.identity:
                 raise _changed(self.tree.source / where)
 
@@ -140,7 +139,7 @@ class _Copy:
         try:
             return Opened(name, flags, parent)
         except OSError as error:
-            raise unwritable(self.target / where, error) from error
+            raise explained(error, self.target / where) from error
 
 
 def _copy_bytes(source: int, target: int, size: int) -> int:
@@ -179,11 +178,3 @@ def _divide(directory: FoundDirectory, loads: list[int]) -> None:
 def _changed(path: Path) -> MasError:
     msg = f"{shown(path)} changed while it was copied"
     return MasError(msg, hint="run the command again when nothing writes to it")
-
-
-def unwritable(path: Path, error: OSError) -> MasError:
-    """The error to raise where something cannot be made or written."""
-    msg = f"cannot write {shown(path)}: {error.strerror}"
-    if error.errno in _NO_ROOM:
-        return CapacityError(msg, hint=remedy(error, "make room, then run the command again"))
-    return MasError(msg, hint=remedy(error, "look at the permissions of its directory"))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mas import copying, guides, trees
 from mas.derived import derive_team
 from mas.environment import PROGRAMS
-from mas.errors import ConflictError, ExistsError, MasError, NotFoundError, RefusedError, shorten
+from mas.errors import ConflictError, ExistsError, MasError, NotFoundError, RefusedError, explained, shorten
 from mas.paths import Root, SessionPaths, shipped
 from mas.team import Team, parse_team
 
@@ -206,7 +206,7 @@ def _undone(places: Sequence[Path]) -> Iterator[None]:
         for place in places:
             copying.remove(place)
         if isinstance(error, OSError) and not isinstance(error, MasError):
-            raise copying.unwritable(Path(error.filename or places[0]), error) from error
+            raise explained(error, error.filename or places[0]) from error
         raise
 
 

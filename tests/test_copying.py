@@ -160,7 +160,7 @@ def test_an_existing_target_is_refused_and_left_alone(source: Path, target: Path
 
 
 def test_a_target_without_a_parent_says_so(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(MasError, match="No such file or directory"):
+    with pytest.raises(MasError, match="no such file or directory"):
         copying.copy(trees.survey(source), tmp_path / "missing/target")
 
 
@@ -277,7 +277,7 @@ def test_a_write_that_fails_names_the_file_and_leaves_nothing(source: Path, targ
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(MasError, match=r"a target/unit/00/large.*File too large"):
+        with pytest.raises(MasError, match=r"a target/unit/00/large.*file too large"):
             copying.copy(trees.survey(source), target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -369,6 +369,6 @@ def test_a_full_disk_is_named_and_nothing_is_left(source: Path, tmp_path: Path, 
     (source / "unit/link").symlink_to("00")
     said, left = copy_to_small_disk(source, tmp_path / "disk", options).splitlines()
     assert said.startswith("cannot write ")
-    assert said.endswith("No space left on device")
+    assert said.endswith("no space left on device")
     assert f"{tmp_path}/disk/target" in said
     assert left == "[]"

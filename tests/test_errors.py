@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mas import copying, errors, trees
+from mas import errors, trees
 from mas.errors import (
     AmbiguousError,
     BusyError,
@@ -79,10 +79,9 @@ def test_a_limit_of_the_process_is_named(tmp_path: Path) -> None:
     assert explained(OSError(errno.EMFILE, "Too many open files"), "x", "read").hint == (
         "raise the limit and repeat: ulimit -n 1024"
     )
-    for made in (copying.unwritable, trees.unreadable):
-        assert made(tmp_path, OSError(errno.EFBIG, "File too large")).hint == (
-            "raise the limit and repeat: ulimit -f unlimited"
-        )
+    too_large = OSError(errno.EFBIG, "File too large")
+    for made in (explained(too_large, tmp_path), trees.unreadable(tmp_path, too_large)):
+        assert made.hint == "raise the limit and repeat: ulimit -f unlimited"
 
 
 def test_other_refusals_of_the_system_are_explained_with_the_place() -> None:

@@ -276,7 +276,7 @@ def test_a_place_that_is_not_there_is_named(root: Root, tmp_path: Path) -> None:
     (root.path / "templates/bare").mkdir(parents=True)
     (root.path / "templates/bare/team.toml").write_text('name = "bare"\n' + TEAM)
     template = find_template("bare", root)
-    with pytest.raises(MasError, match=r"cannot write .*missing/workflows': No such file or directory"):
+    with pytest.raises(MasError, match=r"cannot write .*missing/workflows': no such file or directory"):
         build(template, template.team, SessionPaths(tmp_path / "missing"))
 
 
@@ -313,7 +313,7 @@ def test_a_write_that_fails_names_the_file_and_leaves_nothing(root: Root, target
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(MasError, match="File too large"):
+        with pytest.raises(MasError, match="file too large"):
             build(template, template.team, target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
