@@ -194,10 +194,14 @@ def test_status_tells_where_an_agent_has_ended(shop: Path, tmux_socket: Path, wa
 
 
 def test_status_can_say_all(shop: Path) -> None:
+    """Behind the three lines that scripts read."""
+    assert ok("status", "--detail", cwd=shop).out == NOTHING_UP
     start(shop)
     shown = ok("show", cwd=shop).lines
     for words in (("--detail",), ("-d",)):
-        assert ok("status", *words, cwd=shop).lines[:4] == shown[:4]
+        told = ok("status", *words, cwd=shop).lines
+        assert told[:4] == ["Session: mas-shop", "Status: running", "HTTP Server: stopped", ""]
+        assert told[4:8] == shown[:4]
     assert ok("status", "--json", cwd=shop).json["mode"] == "legacy"
 
 

@@ -1,6 +1,6 @@
 """``status``: how a session is; of a project's own team in the words of old."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -15,7 +15,7 @@ def status(
     context: typer.Context,
     name: Name = None,
     *,
-    detail: Annotated[bool, typer.Option("--detail", "-d", help="all that `mas show` says")] = False,
+    detail: Annotated[bool, typer.Option("--detail", "-d", help="and all that `mas show` says")] = False,
     as_json: Json = False,
 ) -> int:
     """Show a session like `mas show`; one of a project's own directories in the three lines of old.
@@ -23,17 +23,27 @@ def status(
     Where none is up that is no failure in legacy mode.
     """
     call = call_of(context)
-    found = None if detail or as_json else _in_lines(call, name)
-    if found is None:
+    told = None if as_json else _in_lines(call, name)
+    if told is None:
         return look.show(context, name, as_json=as_json)
     from mas.api import presence  # noqa: PLC0415  of a project's own team only
 
     server = "running" if presence.running(call.root) else "stopped"
-    call.out(f"Session: {found[0]}\nStatus: {found[1]}\nHTTP Server: {server}")
+    call.out(f"Session: {told.name}\nStatus: {told.word}\nHTTP Server: {server}")
+    if detail and told.session_id:
+        call.out("")
+        return look.show(context, told.session_id)
     return 0
 
 
-def _in_lines(call: Call, name: str | None) -> tuple[str, str] | None:
+class _Told(NamedTuple):
+    name: str
+    word: str
+    session_id: str = ""
+    """Empty where nothing is on record."""
+
+
+def _in_lines(call: Call, name: str | None) -> _Told | None:
     """What the session is called and how it is, in the words of old; None for one with a workspace, or a record."""
     try:
         found = meaning.meant(call.mas) if name is None else meaning.Meant(call.mas.resolve(name))
@@ -43,14 +53,16 @@ def _in_lines(call: Call, name: str | None) -> tuple[str, str] | None:
             raise
         return _of_name(call, naming.shared_name(own.session_name, own.project_name))
     if found.stray:
-        return found.stray.name, "running"
+        return _Told(found.stray.name, "running")
     told = details.gather(call.mas, found.session_id)
-    return (told.view.tmux_name, _word(told)) if told.view.mode == settings.SHARED else None
+    if told.view.mode != settings.SHARED:
+        return None
+    return _Told(told.view.tmux_name, _word(told), found.session_id)
 
 
-def _of_name(call: Call, name: str) -> tuple[str, str]:
+def _of_name(call: Call, name: str) -> _Told:
     live, _ = call.mas.live()
-    return name, "unknown" if live is None else "running" if name in live else "stopped"
+    return _Told(name, "unknown" if live is None else "running" if name in live else "stopped")
 
 
 def _word(told: details.Details) -> str:
