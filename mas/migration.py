@@ -8,7 +8,7 @@ simply be run again.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -22,7 +22,6 @@ from mas.paths import SessionPaths
 from mas.projections import parse_shell
 from mas.runtime import wanted_up
 from mas.session import SessionConfiguration, SessionStatistics
-from mas.team import parse_team
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -143,9 +142,11 @@ def _migrate_one(mas: "Mas", step: Step) -> None:
 
 def _write_record(mas: "Mas", fd: int, paths: SessionPaths) -> None:
     """Write what the earlier session manager would have: the first change then begins a log from it."""
+    from mas import workspace  # noqa: PLC0415  a record needs none
+
     values = _old_values(fd, paths)
     created = _created(fd, paths, values["created_at"])
-    ids = sorted(name for name in _names(paths) if len(name) == 2 and name.isdecimal())
+    ids = workspace.agent_ids(paths.directory)
     document = {
         "session_id": values["session_id"],
         "feature_request": "",
@@ -161,7 +162,7 @@ def _write_record(mas: "Mas", fd: int, paths: SessionPaths) -> None:
             "wanted": "down",
             "observed": "down",
             "tmux_name": values["tmux_name"],
-            "agents": ids,
+            "agents": list(ids),
             "label": "",
         },
     }
@@ -179,22 +180,16 @@ def _created(fd: int, paths: SessionPaths, said: str) -> str:
         return utc_at(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime)
 
 
-def _names(paths: SessionPaths) -> list[str]:
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return os.listdir(paths.unit)  # noqa: PTH208  names are all we want
-    return []
-
-
-def _config(mas: "Mas", fd: int, paths: SessionPaths, ids: list[str]) -> bytes:
+def _config(mas: "Mas", fd: int, paths: SessionPaths, ids: Sequence[str]) -> bytes:
     """The configuration that was given, with the team as its directories show it, so that it can come up again."""
-    from mas import profiles, workspace  # noqa: PLC0415  a record needs neither
+    from mas import profiles, teamfile, workspace  # noqa: PLC0415  a record needs none of them
 
     given = snapshots.decode(_read(fd, paths.config.name) or b"")
     pattern = workspace.find_template(workspace.DEFAULT, mas.root).team
     team = derive_team("project", ids, pattern)
     choice = profiles.choose(None, None, profiles.load(mas.root, mas.environ), mas.environ)
-    own = {"template": team.name, "profile": choice.profile.to_dict(), "team": parse_team(team.to_dict()).to_dict()}
-    return json.dumps({**(given.document if given else {}), "mas": own}, indent=2).encode("ascii")
+    own = {"mas": teamfile.own_config(team.name, choice, team)}
+    return json.dumps({**(given.document if given else {}), **own}, indent=2).encode("ascii")
 
 
 def _given_back(mas: "Mas", session_id: str) -> Step | None:

@@ -59,7 +59,7 @@ def find_template(name: str | None, root: Root, default: str | None = None) -> T
     What stands below ``<root>/templates/`` comes before a shipped one of that name. Raises NotFoundError where there is
     none, RefusedError where its ``team.toml`` is wrong or it holds what is not copied.
     """
-    wanted = name or default or (OWN if _agent_ids(root.path) else DEFAULT)
+    wanted = name or default or (OWN if agent_ids(root.path) else DEFAULT)
     places = _places(root)
     if wanted not in places:
         raise NotFoundError(f"no template {shorten(wanted)}", hint=f"there are: {', '.join(places)}")
@@ -136,7 +136,7 @@ def offer_program(paths: SessionPaths, program: Path | None) -> None:
 
 def _places(root: Root) -> dict[str, Path]:
     found = dict(_template_directories(root.path / "templates"))
-    if _agent_ids(root.path):
+    if agent_ids(root.path):
         found.setdefault(OWN, root.path.resolve())  # a root may be reached by a link
     for name, path in _template_directories(shipped("templates")):
         found.setdefault(name, path)
@@ -172,7 +172,7 @@ def _load_team(name: str, path: Path) -> Team:
     try:
         data = trees.read_small(path / _TEAM_FILE)
     except NotFoundError:
-        ids = _agent_ids(path)
+        ids = agent_ids(path)
         if not ids:
             msg = f"{trees.shown(path)} has neither {_TEAM_FILE} nor an agent's directory below unit/"
             raise RefusedError(msg, hint="an agent's directory has a name of two digits") from None
@@ -192,7 +192,7 @@ def _parse(data: bytes, path: Path) -> Team:
         raise RefusedError(f"{trees.shown(path)} is not TOML: {error}", hint="mend it, or remove it") from None
 
 
-def _agent_ids(path: Path) -> tuple[str, ...]:
+def agent_ids(path: Path) -> tuple[str, ...]:
     """The two-digit names below ``unit/``, also of links, which are refused where the template is used."""
     return tuple(one.name for one in _entries(path / "unit") if _AGENT_ID.fullmatch(one.name) and one.is_dir())
 

@@ -10,7 +10,7 @@ import projects
 import pytest
 import roots
 
-from mas import details, doctor, migration
+from mas import details, doctor, migration, teamfile
 from mas.app import Mas
 from mas.errors import MasError
 from mas.manager import SessionManager
@@ -206,6 +206,16 @@ def test_what_is_no_session_is_left_alone(mas: Mas) -> None:
     (mas.root.path / "sessions" / "liar").mkdir()
     (mas.root.path / "sessions" / "liar" / ".session").write_text(f"SESSION_ID={ONE}\n")
     assert {step.session_id for step in migration.plan(mas)} == {ONE, TWO}
+
+
+def test_only_directories_with_the_name_of_an_agent_are_agents(mas: Mas) -> None:
+    """Digits of other scripts are none of its digits."""
+    unit = mas.root.session(ONE).unit
+    (unit / "\u0663\u0664").mkdir()
+    (unit / "42").touch()
+    assert [step.problem for step in migration.migrate(mas)] == ["", ""]
+    assert mas.storage.read(ONE).document["runtime"]["agents"] == ["00", "10", "11"]
+    assert teamfile.stored_team(mas, ONE)[0].ids == ("00", "10", "11")
 
 
 def test_a_session_that_cannot_be_taken_over_says_why_and_the_others_are(mas: Mas) -> None:
