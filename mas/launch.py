@@ -121,31 +121,31 @@ def script(plan: LaunchPlan) -> bytes:
     Raises RefusedError where the plan holds what tmux cannot be told, or no agent.
     """
     _check(plan)
-    commands = [command for window in plan.windows for command in _window(plan, window)]
+    commands = [told for window in plan.windows for told in _window(plan, window)]
     session = f"={plan.name}:"
     # The first window is shown to whoever attaches, since its first agent leads the team.
-    commands.append(_command("select-window", "-t", f"{session}={plan.windows[0].name}"))
-    commands.append(_command("display-message", "-p", "-t", session, built(plan).format))
-    commands.append(_command("list-panes", "-s", "-t", session, "-F", stamped(plan).format))
+    commands.append(command("select-window", "-t", f"{session}={plan.windows[0].name}"))
+    commands.append(command("display-message", "-p", "-t", session, built(plan).format))
+    commands.append(command("list-panes", "-s", "-t", session, "-F", stamped(plan).format))
     return _script(commands)
 
 
 def restamp(plan: LaunchPlan, wrong: str, right: str) -> bytes:
     """The script that moves the first agent's stamp, title and pipe from one pane to another, named by their ids."""
-    unset = _command("set-option", "-p", "-u", "-t", wrong, "@mas_agent")
-    silent = [_command("pipe-pane", "-t", wrong)] if plan.panes[0].pipe else []
-    untitled = _command("select-pane", "-t", wrong, "-T", "")
+    unset = command("set-option", "-p", "-u", "-t", wrong, "@mas_agent")
+    silent = [command("pipe-pane", "-t", wrong)] if plan.panes[0].pipe else []
+    untitled = command("select-pane", "-t", wrong, "-T", "")
     return _script([unset, *silent, untitled, *_stamp(plan.panes[0], "-t", right)])
 
 
 def respawn_script(plan: LaunchPlan, pane: PanePlan, pane_id: str) -> bytes:
     """The script that starts an agent again in its pane, and prints a ``created`` row, where that is still its own."""
     agreed = f"#{{&&:#{{==:#{{@mas_session}},{plan.session_id}}},#{{==:#{{@mas_agent}},{pane.agent_id}}}}}"
-    forget = [_command("set-option", "-p", "-u", "-t", pane_id, name) for name in ("@mas_exit", "@mas_ready")]
-    again = _command("respawn-pane", "-k", "-t", pane_id, *_pane(plan, pane))
-    told = _command("display-message", "-p", "-t", pane_id, created(plan).format)
+    forget = [command("set-option", "-p", "-u", "-t", pane_id, name) for name in ("@mas_exit", "@mas_ready")]
+    again = command("respawn-pane", "-k", "-t", pane_id, *_pane(plan, pane))
+    told = command("display-message", "-p", "-t", pane_id, created(plan).format)
     commands = [*forget, again, *_stamp(pane, "-t", pane_id), told]
-    return b"if-shell -F -t " + quote(pane_id) + b" " + quote(agreed) + b" { " + b" ; ".join(commands) + b" }\n"
+    return command("if-shell", "-F", "-t", pane_id, agreed) + b" { " + b" ; ".join(commands) + b" }\n"
 
 
 def read(plan: LaunchPlan, text: str) -> Launched | None:
@@ -167,6 +167,11 @@ def pane_command(pane: PanePlan) -> tuple[str, ...]:
     """The program of a pane: the wrapper, told the agent's id, its directory and its command lines."""
     words = (str(len(pane.argv)), *pane.argv, *pane.anew)
     return ("/bin/sh", "-c", WRAPPER, "mas-pane", pane.agent_id, str(pane.cwd), *words)
+
+
+def command(*words: str) -> bytes:
+    """One command of a tmux script."""
+    return b" ".join(quote(word) for word in words)
 
 
 def quote(text: str) -> bytes:
@@ -209,16 +214,16 @@ def _window(plan: LaunchPlan, window: WindowPlan) -> Iterator[bytes]:
         yield from _session(plan, window)
         yield from _stamp(first, "-t", corner)
     else:
-        yield _command("new-window", "-t", f"={plan.name}:", "-n", window.name, *_pane(plan, first))
+        yield command("new-window", "-t", f"={plan.name}:", "-n", window.name, *_pane(plan, first))
         yield from _stamp(first)
-    yield _command("set-option", "-w", "-t", place, "allow-rename", "off")  # `-n` has ended the automatic ones
+    yield command("set-option", "-w", "-t", place, "allow-rename", "off")  # `-n` has ended the automatic ones
     for pane in others:
         beside = ("-t", corner) if pane is others[0] else ()
-        yield _command("split-window", *beside, *_pane(plan, pane))
+        yield command("split-window", *beside, *_pane(plan, pane))
         yield from _stamp(pane)
-        yield _command("select-layout", "-t", place, "tiled")  # evens out the room, or a later split would find none
-    yield _command("select-layout", "-t", place, window.layout)
-    yield _command("select-pane", "-t", corner)
+        yield command("select-layout", "-t", place, "tiled")  # evens out the room, or a later split would find none
+    yield command("select-layout", "-t", place, window.layout)
+    yield command("select-pane", "-t", corner)
 
 
 def _session(plan: LaunchPlan, window: WindowPlan) -> Iterator[bytes]:
@@ -226,24 +231,24 @@ def _session(plan: LaunchPlan, window: WindowPlan) -> Iterator[bytes]:
     told = ("-P", "-F", created(plan).format)
     size = ("-x", str(plan.width), "-y", str(plan.height))
     names = ("-s", plan.name, "-n", window.name)
-    yield _command("new-session", "-d", *told, *names, *size, *_variables(plan.env), *_pane(plan, first))
-    yield _command("set-option", "-t", session, "destroy-unattached", "off")
-    yield _command("set-option", "-t", session, "@mas_launch", plan.nonce)
-    yield _command("set-option", "-t", session, "@mas_session", plan.session_id)
-    yield _command("set-option", "-t", session, "@mas_root", str(plan.root))
+    yield command("new-session", "-d", *told, *names, *size, *_variables(plan.env), *_pane(plan, first))
+    yield command("set-option", "-t", session, "destroy-unattached", "off")
+    yield command("set-option", "-t", session, "@mas_launch", plan.nonce)
+    yield command("set-option", "-t", session, "@mas_session", plan.session_id)
+    yield command("set-option", "-t", session, "@mas_root", str(plan.root))
     # The first pane's own variables came in by the session, where later panes would inherit them.
     shared = _with_path(plan.env)
     for name in _with_path(_pane_env(plan, first)):
         change = (name, shared[name]) if name in shared else ("-u", name)
-        yield _command("set-environment", "-t", session, *change)
+        yield command("set-environment", "-t", session, *change)
 
 
 def _stamp(pane: PanePlan, *target: str) -> Iterator[bytes]:
     """Without a target these mean the pane that the command before has made, wherever hooks have moved it."""
-    yield _command("set-option", "-p", *target, "@mas_agent", pane.agent_id)
-    yield _command("select-pane", *target, "-T", literal(pane.title))
+    yield command("set-option", "-p", *target, "@mas_agent", pane.agent_id)
+    yield command("select-pane", *target, "-T", literal(pane.title))
     if pane.pipe:
-        yield _command("pipe-pane", *target, pane.pipe)
+        yield command("pipe-pane", *target, pane.pipe)
 
 
 def _pane(plan: LaunchPlan, pane: PanePlan) -> tuple[str, ...]:
@@ -264,7 +269,3 @@ def _variables(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def _script(commands: list[bytes]) -> bytes:
     return b"if-shell -F 1 { " + b" ; ".join(commands) + b" }\n"
-
-
-def _command(*words: str) -> bytes:
-    return b" ".join(quote(word) for word in words)

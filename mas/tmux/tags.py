@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mas.errors import RefusedError, UnknownStateError
-from mas.launch import quote
+from mas.launch import command
 from mas.tmux.client import Server, call, equals, pane_target, session_target
 from mas.tmux.sight import SeenSession, panes
 
@@ -16,11 +16,11 @@ def stamp(server: Server, seen: SeenSession, session_id: str, root: str, agents:
     """
     target = session_target(seen.tmux_id)
     commands = [
-        _command("set-option", "-p", "-t", pane_target(pane), "@mas_agent", agent_id)
+        command("set-option", "-p", "-t", pane_target(pane), "@mas_agent", agent_id)
         for pane, agent_id in agents.items()
     ]
-    commands.append(_command("set-option", "-t", target, "@mas_root", root))
-    commands.append(_command("set-option", "-t", target, "@mas_session", session_id))
+    commands.append(command("set-option", "-t", target, "@mas_root", root))
+    commands.append(command("set-option", "-t", target, "@mas_session", session_id))
     _run_where(server, seen, equals("@mas_session", ""), commands)
     found = {pane.pane_id: pane.agent_id for pane in panes(server, seen.tmux_id, session_id)}
     if not found:
@@ -36,9 +36,9 @@ def unstamp(server: Server, seen: SeenSession, session_id: str) -> None:
     Raises UnknownStateError where something of it may still be there.
     """
     found = (*panes(server, seen.tmux_id, ""), *panes(server, seen.tmux_id, session_id))
-    commands = [_command("set-option", "-p", "-u", "-t", pane.pane_id, "@mas_agent") for pane in found]
+    commands = [command("set-option", "-p", "-u", "-t", pane.pane_id, "@mas_agent") for pane in found]
     target = session_target(seen.tmux_id)
-    commands += [_command("set-option", "-u", "-t", target, name) for name in ("@mas_root", "@mas_session")]
+    commands += [command("set-option", "-u", "-t", target, name) for name in ("@mas_root", "@mas_session")]
     ours = f"#{{||:{equals('@mas_session', '')},{equals('@mas_session', session_id)}}}"
     _run_where(server, seen, ours, commands)
     if panes(server, seen.tmux_id, session_id):
@@ -48,9 +48,5 @@ def unstamp(server: Server, seen: SeenSession, session_id: str) -> None:
 def _run_where(server: Server, seen: SeenSession, condition: str, commands: list[bytes]) -> None:
     """Run commands in one client, as long as the session has the name it was seen with and the condition holds."""
     agreed = f"#{{&&:{condition},{equals('session_name', seen.name)}}}"
-    begin = _command("if-shell", "-F", "-t", seen.tmux_id, agreed)
+    begin = command("if-shell", "-F", "-t", seen.tmux_id, agreed)
     call(server, "source-file", "-", stdin=begin + b" { " + b" ; ".join(commands) + b" }\n")
-
-
-def _command(*words: str) -> bytes:
-    return b" ".join(quote(word) for word in words)
