@@ -1,6 +1,6 @@
 """Which session a person means, and what a session is called in tmux. Pure.
 
-A name is a full id, a unique beginning of one (4 characters or more), a label, or a tmux name, in that order.
+A name is a full id, a label, a tmux name, or the unique beginning of an id (4 characters or more), in that order.
 """
 
 import re
