@@ -2,7 +2,7 @@
 
 Maestro's methods and specification 58's in one class. Each change is a turn: the session's lock, the record as it is,
 the guard, the log, the snapshot; then the projections; observers hear of it outside all locks. A refusal writes not a
-byte. Git is asked before the lock is taken.
+byte. What an event needs from git is asked before the lock is taken; a worktree is made while it is held.
 """
 
 import os
@@ -105,14 +105,14 @@ class SessionManager:
 
         A git worktree it asks for is made right after that; where it cannot be, nothing stays.
         """
-        session_id, half_made = document["session_id"], record.lacks_worktree(document)
-        if half_made:
-            self._worktree(session_id)
+        session_id, with_worktree = document["session_id"], record.lacks_worktree(document)
+        if with_worktree:
+            self._worktree(session_id)  # raises where sessions are not in files, before one is stored
         if isinstance(self.storage, FileStorage) and self.storage.root.maestro:
             maestro.install_schema(self.storage.root)
         with self.storage.lock(session_id):
             stored = self.storage.create(document, document["created_at"], build)
-            if half_made:
+            if with_worktree:
                 stored = self._with_worktree(session_id).stored
         self._turns.publish(session_id)
         return from_document(stored.document)
