@@ -123,15 +123,20 @@ def lay_out(template: Template, root: Root) -> tuple[str, ...]:
 
 
 def offer_program(paths: SessionPaths, program: Path | None) -> None:
-    """Put ``mas`` where the PATH of the session's panes begins; its own directory may hold other programs as well."""
+    """Put ``mas`` where the PATH of the session's panes begins; its own directory may hold other programs as well.
+
+    A link on the way to it is not followed: an environment may be made again behind that.
+    """
     place = paths.directory / PROGRAMS
     if place.is_symlink():
         raise RefusedError(f"{trees.shown(place)} is a link", hint="mas follows no links in a workspace; move it away")
-    if program is None or (place / program.name).resolve() == program.resolve():
+    if program is None or place == program.parent:
         return
+    if (program.parent.parent / paths.shell.name).exists():  # another session offers it, and may go
+        program = program.readlink()
     place.mkdir(mode=0o755, exist_ok=True)
     (place / program.name).unlink(missing_ok=True)
-    (place / program.name).symlink_to(program.resolve())  # it may itself be what another session offers
+    (place / program.name).symlink_to(program)
 
 
 def _places(root: Root) -> dict[str, Path]:

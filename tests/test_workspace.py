@@ -381,6 +381,24 @@ def test_panes_find_mas_in_a_directory_that_holds_nothing_else(root: Root, tmp_p
     workspace.offer_program(paths, None)
 
 
+def test_panes_find_mas_where_its_environment_was_made_again(root: Root, tmp_path: Path) -> None:
+    offers = []
+    for number in "12":
+        offers.append(root.session(f"{number}1111111-2222-4333-8444-555555555555"))
+        offers[-1].directory.mkdir(parents=True)
+        offers[-1].shell.touch()
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "mas").write_text(number)
+    (tmp_path / "current").symlink_to("1")
+    workspace.offer_program(offers[0], tmp_path / "current" / "mas")
+    workspace.offer_program(offers[1], offers[0].directory / "bin" / "mas")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("2")
+    shutil.rmtree(tmp_path / "1")
+    shutil.rmtree(offers[0].directory)
+    assert (offers[1].directory / "bin" / "mas").read_text() == "2"
+
+
 def test_panes_are_offered_nothing_through_a_link(root: Root, tmp_path: Path) -> None:
     paths = root.session("11111111-2222-4333-8444-555555555555")
     paths.directory.mkdir(parents=True)
