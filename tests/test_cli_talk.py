@@ -132,6 +132,23 @@ def test_a_session_before_the_target_shows_how_one_is_named(alone: Mas) -> None:
     assert done.err == "mas: 'one' is a session, not an agent that sends; mas send --session one 10 \"TEXT\"\n"
 
 
+def test_a_session_in_place_of_a_target_shows_how_one_is_named(alone: Mas) -> None:
+    told = "mas: 'one' is a session, not who gets a text; mas send --session one TO \"TEXT\"\n"
+    stubs.start(alone, program="cat", label="one")
+    assert send(alone, "one", "hi", code=2).err == told
+    assert send(alone, "-t", "one", stdin="hi", code=2).err == told
+    stubs.start(alone, program="cat", label="two")
+    assert send(alone, "one", "hi", code=2).err == told
+    assert "sessions are active" in send(alone, "nobody", "hi", code=1).err
+    assert "no target 'one'" in send(alone, "--session", "two", "one", "hi", code=1).err
+
+
+def test_a_unit_is_meant_also_where_a_session_is_called_like_it(alone: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(alone, label="design", ids=("10",))
+    send(alone, "design", "hello")
+    got(alone, session_id, "10", wait_until, "hello")
+
+
 def test_talk_rules_hold_for_who_is_named_first_only(alone: Mas, wait_until: Wait) -> None:
     make_template(alone.root, "stubs", ("10", "11"))
     with (alone.root.path / "templates" / "stubs" / "team.toml").open("a") as file:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
 from math import inf
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from mas.cli.calls import Call
 from mas.cli.options import Json, Name, call_of, names_agent, seconds
 from mas.clock import utc_now
 from mas.delivery import SendOptions
-from mas.errors import NotFoundError, RefusedError, UsageError, explaining, shorten
+from mas.errors import AmbiguousError, NotFoundError, RefusedError, UsageError, explaining, shorten
 from mas.following import LOOK
 from mas.mailbox import Mailbox
 from mas.messages import MAX_BYTES, Address, Fate, Message, batch, parse_words
@@ -82,10 +83,14 @@ def send(  # noqa: PLR0913  one argument an option
     call = call_of(context)
     call.refuse_records_only("send")
     _check_first(call, words or [], session)
-    session_id = call.mas.resolve(session)
+    with _unless_session(call, target or "".join((words or [])[:1]), session):
+        session_id = call.mas.resolve(session)
     team, _ = teamfile.stored_team(call.mas, session_id)
     spoken = _words(call, words or [], target, file)
-    address = _from(call, session_id, team, parse_words(spoken, team), sender)
+    address = parse_words(spoken, team)
+    with _unless_session(call, address.target, session):
+        team.expand(address.target)
+    address = _from(call, session_id, team, address, sender)
     texts = batch(address.text) if lines else (address.text,)
     if not texts:
         raise RefusedError("there is no message in it", hint="each line that is not empty and no # comment is one")
@@ -114,6 +119,19 @@ def _check_first(call: Call, words: Sequence[str], session: str | None) -> None:
     if session is None and len(words) == 3 and not names_agent(words[0]) and call.is_session(words[0]):
         hint = f'mas send --session {words[0]} {words[1]} "TEXT"'
         raise UsageError(f"{shorten(words[0])} is a session, not an agent that sends", hint=hint)
+
+
+@contextmanager
+def _unless_session(call: Call, target: str, session: str | None) -> Iterator[None]:
+    """Raise UsageError for what was refused because a session stands where somebody of a team should."""
+    try:
+        yield
+    except (AmbiguousError, NotFoundError, RefusedError):
+        with suppress(AmbiguousError):
+            if session is None and target and not names_agent(target) and call.is_session(target):
+                hint = f'mas send --session {target} TO "TEXT"'
+                raise UsageError(f"{shorten(target)} is a session, not who gets a text", hint=hint) from None
+        raise
 
 
 def _words(call: Call, words: Sequence[str], target: str | None, file: str | None) -> list[str]:
