@@ -175,7 +175,7 @@ def _record(
     document = known or mas.manager.draft(session_id=planning.free_id(mas, server))
     runtime = {
         **runtime_of(document),
-        "mode": "isolated" if isolated else legacy.MODE,
+        "mode": "isolated" if isolated else settings.LEGACY,
         "root": str(mas.root.path),
         "wanted": "up",
         "observed": "down",
@@ -208,7 +208,7 @@ def _register(mas: "Mas", document: Document, wanted: planning.Wanted) -> None:
         _write(mas.root.session(session_id), config)
         mas.manager.observe(session_id, runtime_of(document))
         return
-    isolated = runtime_of(document)["mode"] != legacy.MODE
+    isolated = runtime_of(document)["mode"] != settings.LEGACY
     places = [mas.root.path / name for name in _COPIED if isolated and (mas.root.path / name).is_dir()]
     found = [trees.survey(place, trees.WORKSPACE) for place in places]
     planning.check_room(mas, sum(tree.bytes for tree in found), sum(tree.entries for tree in found))

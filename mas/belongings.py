@@ -25,7 +25,7 @@ def look(mas: "Mas", document: Document) -> Workspace:
     if not runtime.get("mode"):
         return Workspace()
     paths = mas.root.session(session_id)
-    places = list(_places(paths, [] if runtime["mode"] == settings.SHARED else runtime.get("agents", [])))
+    places = list(_places(paths, [] if runtime["mode"] == settings.LEGACY else runtime.get("agents", [])))
     odd = [place for place in (*places, paths.directory / PROGRAMS) if _is_odd(place)]
     missing = [place for place in places if place not in odd and not place.is_dir()]
     config, remedy = _config(mas, session_id) if runtime.get("agents") else ("", "")

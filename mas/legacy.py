@@ -21,8 +21,6 @@ from mas.record import Document, runtime_of
 if TYPE_CHECKING:
     from mas.app import Mas
 
-MODE = settings.SHARED
-
 _PATIENCE = 60.0
 """Seconds to wait for another start in the same directories: that takes as long as a team takes to come up."""
 
@@ -71,7 +69,7 @@ def _record(mas: "Mas", options: StartOptions, name: str, seen: tmux.Seen) -> Do
     before = runtime_of(known)
     if options.label != before.get("label", ""):
         planning.check_label(mas, options.label)
-    own = {"mode": MODE, "label": options.label or before.get("label", ""), "project": str(mas.cwd)}
+    own = {"mode": settings.LEGACY, "label": options.label or before.get("label", ""), "project": str(mas.cwd)}
     intended = planning.intent(mas, known["session_id"], seen, up=True, name=name)
     request = options.request or known["feature_request"]
     return {**known, "feature_request": request, "runtime": {**before, **intended, **own}}
@@ -99,7 +97,7 @@ def find_record(mas: "Mas", name: str) -> Document | None:
 
 
 def _rows(mas: "Mas") -> Sequence[Row]:
-    return [row for row in mas.rows() if row.get("mode") == MODE]
+    return [row for row in mas.rows() if row.get("mode") == settings.LEGACY]
 
 
 # --- one at a time ---
@@ -112,7 +110,7 @@ def alone(mas: "Mas", document: Document) -> Iterator[None]:
     Raises OccupiedError where one is up already.
     """
     runtime = runtime_of(document)
-    if runtime.get("mode") != MODE:
+    if runtime.get("mode") != settings.LEGACY:
         yield
         return
     with files.lock(mas.root.shared_lock, _PATIENCE):

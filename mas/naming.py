@@ -12,7 +12,7 @@ from mas.index import Row
 from mas.paths import is_session_id
 
 PREFIX = "mas-"
-SHARED = "mas-tmux"
+UNNAMED = "mas-tmux"
 """What the team of a project's own directories is called in tmux where the project has no name."""
 
 LEAST_PREFIX = 4
@@ -100,7 +100,7 @@ def shared_name(session: str, project: str) -> str:
 
     Every character but letters, digits, ``_`` and ``-`` becomes ``-``, as it always did.
     """
-    wanted = session or (f"{PREFIX}{project}" if project else SHARED)
+    wanted = session or (f"{PREFIX}{project}" if project else UNNAMED)
     return re.sub(r"[^A-Za-z0-9_-]", "-", wanted)
 
 

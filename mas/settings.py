@@ -18,10 +18,10 @@ from mas.paths import Root
 FILE = ".masrc"
 """The file that marks a project's root."""
 
-SHARED = "legacy"
+LEGACY = "legacy"
 """The mode of teams that work in the root's own directories."""
 
-MODES = ("isolated", SHARED)
+MODES = ("isolated", LEGACY)
 """The two ways a session gets its directories: its own, or the root's shared ones."""
 
 MODE_VARIABLE = "MAS_SESSION_MODE"

@@ -110,7 +110,7 @@ def bring_up(mas: "Mas", wanted: launch.LaunchPlan) -> Session:
     }
     with mas.sure(wanted.session_id, "up"):
         session = went_up(mas, wanted.session_id, {"wanted": "up", "observed": "up", "tmux": seen, "was_up": True})
-    if session.mode == settings.SHARED:
+    if session.mode == settings.LEGACY:
         from mas import legacy  # noqa: PLC0415  most teams have a workspace of their own
 
         legacy.leave_note(session.document, mas.root.path)
@@ -183,12 +183,12 @@ def _own_name(document: Document) -> str:
     """What the team may be called again; one that was adopted into a workspace gives its old name back."""
     name, runtime = runtime_of(document).get("tmux_name", ""), runtime_of(document)
     own = name.startswith(f"{naming.PREFIX}{document['session_id'][:8]}")
-    return name if own or runtime.get("mode") == settings.SHARED else ""
+    return name if own or runtime.get("mode") == settings.LEGACY else ""
 
 
 def _alone(mas: "Mas", document: Document) -> AbstractContextManager[None]:
     """Keep other starts away from directories that teams share."""
-    if runtime_of(document).get("mode") != settings.SHARED:
+    if runtime_of(document).get("mode") != settings.LEGACY:
         return nullcontext()
     from mas import legacy  # noqa: PLC0415  see bring_up
 
@@ -258,4 +258,4 @@ def _stepping_back(mas: "Mas", renewed: Document) -> Iterator[None]:
 def _started(mas: "Mas", session: Session, chosen: Team, reason: str) -> Started:
     runtime = runtime_of(session.document)
     place = mas.root.session(session.session_id).directory
-    return Started(session, runtime["tmux_name"], mas.root.path if session.mode == "legacy" else place, chosen, reason)
+    return Started(session, runtime["tmux_name"], mas.root.path if session.mode == settings.LEGACY else place, chosen, reason)

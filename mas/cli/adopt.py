@@ -53,7 +53,7 @@ def _notes(done: "Adopted") -> Iterator[str]:
     if done.unknown:
         windows = ", ".join(render.one_line(window) for window in done.unknown)
         yield f"whose panes are in {windows} cannot be told; a stop and a resume put that right"
-    if done.session.mode != settings.SHARED:
+    if done.session.mode != settings.LEGACY:
         session_id = done.session.session_id[:8]
         yield (
             "the agents that run keep their old directories and environment; "

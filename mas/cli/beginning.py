@@ -48,7 +48,7 @@ def start(  # noqa: PLR0913  the options of the verb
     if no_team and attach:
         raise UsageError("--no-team and --attach were both given", hint="give one of them")
     check_terminal(attach=bool(attach) and not dry_run)
-    flag = "isolated" if isolated else "legacy" if legacy else None
+    flag = "isolated" if isolated else settings.LEGACY if legacy else None
     mode = settings.session_mode(flag, call.environ, settings.load_settings(call.root))
     options = StartOptions(
         mode=mode,
@@ -71,7 +71,7 @@ def start(  # noqa: PLR0913  the options of the verb
     except OccupiedError as occupied:
         return _occupied(call, occupied, as_json=as_json, quiet=quiet)
     if attach is None:  # who starts a team in the project's own directories has always been taken to it
-        attach = mode == "legacy" and is_terminal() and not (as_json or quiet)
+        attach = mode == settings.LEGACY and is_terminal() and not (as_json or quiet)
     return tell(call, started, as_json=as_json, quiet=quiet, attach=attach)
 
 

@@ -49,13 +49,13 @@ def _in_lines(call: Call, name: str | None) -> _Told | None:
         found = meaning.meant(call.mas) if name is None else meaning.Meant(call.mas.resolve(name))
     except NotFoundError:
         own = settings.load_settings(call.root)
-        if name is not None or settings.session_mode(None, call.environ, own) != settings.SHARED:
+        if name is not None or settings.session_mode(None, call.environ, own) != settings.LEGACY:
             raise
         return _of_name(call, naming.shared_name(own.session_name, own.project_name))
     if found.stray:
         return _Told(found.stray.name, "running")
     told = details.gather(call.mas, found.session_id)
-    if told.view.mode != settings.SHARED:
+    if told.view.mode != settings.LEGACY:
         return None
     return _Told(told.view.tmux_name, _word(told), found.session_id)
 

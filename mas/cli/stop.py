@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mas import attaching, bounds, legacy, meaning, settings, stopping, tmux
+from mas import attaching, bounds, meaning, settings, stopping, tmux
 from mas.cli.calls import Call
 from mas.cli.options import Names, Quiet, call_of
 from mas.cli.outcome import each, own_last
@@ -53,7 +53,7 @@ def _meant(call: Call, names: Sequence[str]) -> tuple[tmux.SeenSession | None, S
         found = meaning.meant(call.mas)
     except NotFoundError:
         named = any(call.environ.get(one) for one in (meaning.NAME, meaning.ID))
-        if named or settings.session_mode(None, call.environ, settings.load_settings(call.root)) != legacy.MODE:
+        if named or settings.session_mode(None, call.environ, settings.load_settings(call.root)) != settings.LEGACY:
             raise
         return None, ()
     return (found.stray, ()) if found.stray else (None, [found.session_id])
@@ -61,7 +61,7 @@ def _meant(call: Call, names: Sequence[str]) -> tuple[tmux.SeenSession | None, S
 
 def _agreed(call: Call, stray: tmux.SeenSession | None, ids: Sequence[str]) -> bool:
     """Whether the person at the terminal agrees, where a team of the project's own directories is to end."""
-    rows = [row for one in ids if (row := call.mas.row(one)) and row.get("mode") == legacy.MODE]
+    rows = [row for one in ids if (row := call.mas.row(one)) and row.get("mode") == settings.LEGACY]
     names = [stray.name] if stray else [row["tmuxSession"] for row in rows]
     if not names or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
