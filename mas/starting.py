@@ -258,4 +258,5 @@ def _stepping_back(mas: "Mas", renewed: Document) -> Iterator[None]:
 def _started(mas: "Mas", session: Session, chosen: Team, reason: str) -> Started:
     runtime = runtime_of(session.document)
     place = mas.root.session(session.session_id).directory
-    return Started(session, runtime["tmux_name"], mas.root.path if session.mode == settings.LEGACY else place, chosen, reason)
+    works_in = mas.root.path if session.mode == settings.LEGACY else place
+    return Started(session, runtime["tmux_name"], works_in, chosen, reason)
