@@ -93,7 +93,7 @@ class SessionManager:
         await _in_a_thread(self.manager.delete_session, session_id, force=force)
 
     async def get_state(self, session_id: str) -> SessionState:
-        """The state of specification 58."""
+        """Which of the five states it is in."""
         return await _in_a_thread(self.manager.get_state, session_id)
 
     async def get_progress(self, session_id: str) -> SessionProgress:

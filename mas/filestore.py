@@ -205,7 +205,7 @@ class FileStorage:
         del session_id
         removal.remove_tree(discarded)
 
-    # --- specification 58's four, and checkpoints ---
+    # --- whole sessions, and checkpoints ---
 
     def save(self, session: PersistedSession) -> None:
         """See SessionStorage."""

@@ -1,7 +1,7 @@
 """SessionManager: the one way by which a session changes.
 
-Maestro's methods and specification 58's in one class. Each change is a turn: the session's lock, the record as it is,
-the guard, the log, the snapshot; then the projections; observers hear of it outside all locks. A refusal writes not a
+Maestro's methods and those for states, events and iterations, in one class. Each change is a turn: the session's lock,
+the record as it is, the guard, the log, the snapshot; then the projections; observers hear of it outside all locks. A refusal writes not a
 byte. What an event needs from git is asked before the lock is taken; a worktree is made while it is held.
 """
 
@@ -176,7 +176,7 @@ class SessionManager:
         return self.query_sessions(limit=count)
 
     def get_state(self, session_id: str) -> SessionState:
-        """The state of specification 58."""
+        """Which of the five states it is in."""
         return self.get_session(session_id).state
 
     def get_progress(self, session_id: str) -> SessionProgress:

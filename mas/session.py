@@ -74,7 +74,7 @@ class SessionConfiguration:
 
 @dataclass
 class Session:
-    """One session. Besides Maestro's fields it answers what specification 58 calls SessionInfo."""
+    """One session. Besides Maestro's fields it answers what ``SessionInfo`` asks."""
 
     session_id: str
     feature_request: str
@@ -110,7 +110,7 @@ class Session:
 
     @property
     def state(self) -> SessionState:
-        """The state of specification 58 that the record describes."""
+        """Which of the five states the record describes."""
         return state_of(self.document or self.to_dict())
 
     @property

@@ -1,4 +1,4 @@
-"""The five states of specification 58 and what it says of a session's progress and end."""
+"""The five states of a session, and what is told of its progress and its end."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -149,7 +149,7 @@ class SessionInfo(Protocol):
 
     @property
     def state(self) -> SessionState:
-        """The state of specification 58."""
+        """Which of the five states it is in."""
 
     @property
     def iteration(self) -> int:

@@ -24,7 +24,7 @@ Build = Callable[[SessionPaths], None]
 
 
 class SessionStorage(Protocol):
-    """What the manager needs of a storage. ``save``, ``load``, ``list`` and ``delete`` are specification 58's."""
+    """What the manager needs of a storage. ``save``, ``load``, ``list`` and ``delete`` are for programs."""
 
     def save(self, session: PersistedSession) -> None:
         """Store a whole session under its id; raises ExistsError where the id is taken."""

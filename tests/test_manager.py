@@ -1,4 +1,4 @@
-"""SessionManager: Maestro's methods and specification 58's, in memory, in a Maestro root and in a root of ours."""
+"""SessionManager: Maestro's methods and those for events, in memory, in a Maestro root and in a root of ours."""
 
 import asyncio
 import json
@@ -130,7 +130,7 @@ def test_no_other_text_is_an_id(manager: SessionManager, tmp_path: Path, session
     assert fingerprint(tmp_path) == before
 
 
-def test_a_configuration_of_specification_58_is_kept(manager: SessionManager, tmp_path: Path) -> None:
+def test_a_configuration_of_the_work_is_kept(manager: SessionManager, tmp_path: Path) -> None:
     config = SessionConfig(tmp_path, {"steps": ["a"]}, max_iterations=9, focus="speed")
     session = manager.create_session("x", config=config)
     assert session.configuration.max_iterations == 9
@@ -482,7 +482,7 @@ def test_a_directory_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     assert (manager.sessions_dir / "notes" / "file").exists()
 
 
-# --- the rest of specification 58 ---
+# --- restoring, states, events ---
 
 
 def test_restoring_reads_the_record_again_and_writes_nothing(

@@ -272,7 +272,7 @@ def test_nobody_shares_a_checkpoint(made: SessionStorage) -> None:
     assert made.checkpoints(ID)[0].state_snapshot["git_context"]["branch"] == "main"
 
 
-# --- specification 58's four ---
+# --- whole sessions ---
 
 
 def test_a_whole_session_is_saved_loaded_listed_and_deleted(made: SessionStorage, tmp_path: Path) -> None:
