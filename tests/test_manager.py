@@ -482,7 +482,7 @@ def test_a_directory_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     assert (manager.sessions_dir / "notes" / "file").exists()
 
 
-# --- restoring, states, events ---
+# --- restoring, children, checkpoints, events ---
 
 
 def test_restoring_reads_the_record_again_and_writes_nothing(
