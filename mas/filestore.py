@@ -106,7 +106,7 @@ class FileStorage:
 
     def _records(self, session_id: str, since: int) -> Iterator[lines.Line]:
         with self._open(session_id) as fd:
-            yield from logbook.records(fd, since)
+            yield from logbook.records(fd, session_id, since)
 
     def position(self, session_id: str) -> int:
         """See SessionStorage: the size of the log."""

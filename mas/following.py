@@ -5,11 +5,12 @@ Looking at a log means asking for its size; it is read only where that has chang
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mas import files, lines, record, runtime
+from mas import logbook, record, runtime
 from mas.clock import utc_now
-from mas.errors import NotFoundError, RefusedError, WaitTimeoutError
+from mas.errors import DamagedError, NotFoundError, RefusedError, WaitTimeoutError
 from mas.lifecycle import TERMINAL, SessionStatus
 from mas.lines import Line
 from mas.record import Document, runtime_of, status_of
@@ -39,56 +40,49 @@ class _Log:
 
     def __init__(self, mas: "Mas", session_id: str, since: int) -> None:
         self._mas = mas
-        self._paths = mas.root.session(session_id)
+        self._directory = mas.root.session(session_id).directory
         self._session_id = session_id
         self._since = since
-        self._offset = self._size = 0
+        self._size = 0
         self.silent = False
         """Whether the last look saw a change of which the log says nothing: an engine without logs made it."""
 
     def grown(self) -> Iterator[Line]:
-        """The whole records that came since the last time; raises NotFoundError where the session was removed."""
+        """The whole records that came since the last time; one that is not whole yet waits for the next time.
+
+        Raises NotFoundError where the session was removed, DamagedError at the place where the log is damaged.
+        """
         self.silent = False
         try:
             size = self._mas.storage.position(self._session_id)
-            if size == self._size and (size or self._paths.directory.is_dir()):
+            if size == self._size and (size or self._directory.is_dir()):
                 return
-            if size < self._offset:  # a part was given up, and something else follows
-                self._offset = 0
-            self._size = size
-            found = list(self._read())
-            self.silent = not found
+            self._size, self.silent = size, True
+            try:
+                yield from self._new()
+            except DamagedError:  # a log that is being written or mended looks broken for a moment
+                time.sleep(LOOK)
+                yield from self._new()
         except FileNotFoundError:
             raise NotFoundError(f"session {self._session_id} was removed") from None
-        for line in found:
-            if line.seq > self._since:
-                self._since = line.seq
-                yield line
 
-    def _read(self) -> Iterator[Line]:
-        """The lines behind what was read before; one that is not whole yet waits for the next time."""
-        with files.directory(self._paths.directory) as fd:
-            if files.size_of(fd, self._paths.log.name) is None:
-                return
-            for raw in files.read_from(fd, self._paths.log.name, self._offset):
-                try:
-                    line = lines.decode(raw)
-                except lines.BadLineError:
-                    return
-                if not raw.endswith(b"\n"):
-                    return
-                self._offset += len(raw)
-                yield line
+    def _new(self) -> Iterator[Line]:
+        for line in self._mas.storage.records(self._session_id, self._since):
+            self._since, self.silent = line.seq, False
+            yield line
 
 
 def follow(mas: "Mas", session_id: str, since: int = 0, *, forever: bool = True) -> Iterator[Line]:
     """The records of a session after number ``since``, oldest first; with ``forever`` then each new one as it comes.
 
-    Raises NotFoundError where there is no session, or it is removed meanwhile.
+    Raises NotFoundError where there is no session, or it is removed meanwhile; DamagedError where the log is damaged,
+    or ends before its snapshot does, once what can be read was told.
     """
-    mas.storage.read(session_id)
+    stored = mas.storage.read(session_id)
     log = _Log(mas, session_id, since)
     yield from log.grown()
+    if stored.damage:
+        raise DamagedError(stored.damage, hint=logbook.mends(session_id))
     while forever:
         time.sleep(LOOK)
         yield from log.grown()
@@ -109,10 +103,11 @@ def wait(mas: "Mas", session_id: str, until: str, timeout: float | None = None) 
             reached = _is(document, until)
         if reached:
             return until
-        for line in log.grown():
-            document = record.fold(document, line.type, line.data, line.seq, line.ts)
-            if until not in RUNTIME_WORDS and _is(document, until):
-                return until
+        with suppress(DamagedError):  # what is damaged further up stops nobody; the document is read instead
+            for line in log.grown():
+                document = record.fold(document, line.type, line.data, line.seq, line.ts)
+                if until not in RUNTIME_WORDS and _is(document, until):
+                    return until
         if log.silent:
             document = mas.storage.read(session_id).document
         _pause(session_id, until, deadline)

@@ -105,6 +105,11 @@ def _with_edit(base: Stored, edited: Document) -> Stored:
     return base._replace(document=document, edited=data)
 
 
+def mends(session_id: str) -> str:
+    """What helps where the log of a session is damaged."""
+    return f"`mas doctor --fix {session_id[:8]}` mends it; without --fix it shows how"
+
+
 def _unreadable(session_id: str, why: str) -> DamagedError:
     return DamagedError(
         f"session {session_id} cannot be read: {why}", hint=f"`mas doctor {session_id}` shows what is left"
@@ -136,7 +141,7 @@ def save_snapshot(fd: int, stored: Stored) -> None:
 # --- the log's lines ---
 
 
-def records(fd: int, since: int) -> Iterator[lines.Line]:
+def records(fd: int, session_id: str, since: int) -> Iterator[lines.Line]:
     """The records after number ``since``, in order, up to the end or a torn tail; raises DamagedError at a bad one."""
     snapshot = _snapshot(fd)
     size = files.size_of(fd, LOG)
@@ -152,7 +157,7 @@ def records(fd: int, since: int) -> Iterator[lines.Line]:
     except lines.BadLineError as error:
         if offset < acknowledged or replay.any_whole(raws):
             msg = f"{LOG} is damaged at byte {offset}: {error}"
-            raise DamagedError(msg, hint="`mas doctor --fix ID` mends it; without --fix it shows how") from None
+            raise DamagedError(msg, hint=mends(session_id)) from None
 
 
 def _place_before(fd: int, since: int, size: int) -> tuple[int, int | None, str]:

@@ -12,7 +12,7 @@ import roots
 
 from mas import events, following
 from mas.app import Mas
-from mas.errors import NotFoundError, RefusedError, WaitTimeoutError
+from mas.errors import DamagedError, NotFoundError, RefusedError, WaitTimeoutError
 from mas.manager import SessionManager
 from mas.paths import Root
 
@@ -53,10 +53,11 @@ def test_what_comes_later_is_told_as_it_comes(mas: Mas, made: str) -> None:
 def test_a_record_that_is_being_written_waits_until_it_is_whole(mas: Mas, made: str) -> None:
     followed = following.follow(mas, made)
     next(followed)
-    log = mas.root.session(made).log
-    whole = log.read_bytes()
+    log, snapshot = mas.root.session(made).log, mas.root.session(made).snapshot
+    whole, before = log.read_bytes(), snapshot.read_bytes()
     mas.manager.start_session(made)
     grown = log.read_bytes()
+    snapshot.write_bytes(before)  # it follows the log
     log.write_bytes(grown[: len(whole) + 20])
     writing = threading.Timer(0.3, log.write_bytes, [grown])
     writing.start()
@@ -78,6 +79,48 @@ def test_a_log_that_was_cut_is_read_again_from_its_beginning(mas: Mas, made: str
     look_again.join()
     mas.manager.record_event(made, events.Paused("lunch"))
     assert next(followed).type == "paused"
+
+
+def damage(mas: Mas, made: str, old: bytes, new: bytes) -> None:
+    log = mas.root.session(made).log
+    log.write_bytes(log.read_bytes().replace(old, new, 1))
+
+
+def test_a_damaged_record_is_named_with_its_place_once_what_stands_before_it_was_told(mas: Mas, made: str) -> None:
+    """The snapshot stands at the end of the log, so nothing else would say so."""
+    first = len(mas.root.session(made).log.read_bytes())
+    mas.manager.start_session(made)
+    mas.manager.record_event(made, events.Paused("lunch"))
+    damage(mas, made, b'"started"', b'"strated"')
+    for forever in (False, True):
+        followed = following.follow(mas, made, forever=forever)
+        assert next(followed).type == "created"
+        with pytest.raises(DamagedError, match=rf"^events.jsonl is damaged at byte {first}: checksum differs") as said:
+            next(followed)
+        assert f"`mas doctor --fix {made[:8]}` mends it" in (said.value.hint or "")
+
+
+def test_a_log_that_ends_before_its_snapshot_does_is_damaged(mas: Mas, made: str) -> None:
+    log = mas.root.session(made).log
+    begun = log.read_bytes()
+    mas.manager.start_session(made)
+    log.write_bytes(begun)
+    followed = following.follow(mas, made, forever=False)
+    assert next(followed).type == "created"
+    with pytest.raises(DamagedError, match=r"^events.jsonl holds \d+ bytes, its snapshot stands at"):
+        next(followed)
+    log.unlink()
+    with pytest.raises(DamagedError, match=r"^events.jsonl is missing"):
+        next(following.follow(mas, made, forever=False))
+
+
+def test_damage_further_up_keeps_nobody_from_waiting(mas: Mas, made: str) -> None:
+    damage(mas, made, b'"Build it"', b'"Build at"')
+    reached: list[str] = []
+    waiting = in_background(lambda: reached.append(following.wait(mas, made, "planning", 20)))
+    mas.manager.start_session(made)
+    waiting.join()
+    assert reached == ["planning"]
 
 
 def test_following_ends_with_the_session(mas: Mas, made: str) -> None:
