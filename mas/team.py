@@ -4,6 +4,7 @@ A team comes from a template's ``team.toml``; a configuration adds prompts, name
 what is read from a file is parsed elsewhere and handed in as plain values.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -25,6 +26,8 @@ _AGENT_KEYS = {"id", "name", "model", "role", "prompt"}
 
 CONFIG_KEYS = ("agents", "metaManager", "units")
 """What a configuration may say of a team, one of them at least."""
+
+_SHAPE = 'an agent is named so: {"units": [{"workers": [{"id": "11", "prompt": "…"}]}]}'
 
 
 class Agent(NamedTuple):
@@ -199,7 +202,8 @@ def apply_config(team: Team, config: Mapping[str, Any]) -> Team:
     """The team with the prompts, names and models of a configuration.
 
     Three shapes are understood: ``{agents: {metaManager}, units}``, ``{metaManager, units}`` and ``{agents:
-    {metaManager, units}}``. Raises RefusedError for an id the team lacks, one given twice, or a value of a wrong type.
+    {metaManager, units}}``. Raises RefusedError for an id the team lacks, one given twice, a value of a wrong type, or
+    another key of ``agents``: what it says would reach nobody.
     """
     changes: dict[str, Mapping[str, Any]] = {}
     for agent_id, wanted in _configured(team, config):
@@ -219,18 +223,36 @@ def _configure(agent: Agent, changes: Mapping[str, Mapping[str, Any]]) -> Agent:
 
 
 def _configured(team: Team, config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    inner = config.get("agents", {})
-    if not isinstance(inner, Mapping):
-        raise _wrong("configuration: agents", inner, "a table")
+    inner = _object(config.get("agents", {}), "agents")
+    if unknown := sorted(inner.keys() - {"metaManager", "units"}):
+        raise RefusedError(f"configuration: agents has an unknown key {shorten(unknown[0])}", hint=_SHAPE)
     meta = inner.get("metaManager", config.get("metaManager"))
     if meta is not None:
-        table = _table(meta, "metaManager")
-        yield _text(table.get("id", team.ids[0]), "metaManager: id"), table
-    for unit in _list_of_tables(inner.get("units", config.get("units", [])), "units", empty=True):
-        workers = _list_of_tables(unit.get("workers", []), "workers", empty=True)
-        managers = [_table(unit["manager"], "manager")] if unit.get("manager") is not None else []
-        for agent in [*managers, *workers]:
+        told = _object(meta, "metaManager")
+        yield _text(told.get("id", team.ids[0]), "metaManager: id"), told
+    for unit in _objects(inner.get("units", config.get("units", [])), "units"):
+        managers = [_object(unit["manager"], "manager")] if unit.get("manager") is not None else []
+        for agent in [*managers, *_objects(unit.get("workers", []), "workers")]:
             yield _text(agent.get("id"), "agent id"), agent
+
+
+def _objects(value: object, where: str) -> list[Mapping[str, Any]]:
+    if isinstance(value, list):
+        return [_object(item, where) for item in value]
+    raise _no_object(value, where, "a list of objects")
+
+
+def _object(value: object, where: str) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    raise _no_object(value, where, "an object")
+
+
+def _no_object(value: object, where: str, wanted: str) -> RefusedError:
+    """A configuration is JSON, so what is wrong with it is said in JSON's words."""
+    text = json.dumps(value, default=str)
+    shown = text if len(text) <= 80 else f"{text[:79]}…"
+    return RefusedError(f"configuration: {where} is {shown}, expected {wanted}", hint=_SHAPE)
 
 
 def _parse_table(data: Mapping[str, Any], key: str, team: Team) -> dict[str, tuple[str, ...]]:
@@ -261,8 +283,8 @@ def _only(data: Mapping[str, Any], known: set[str], where: str) -> None:
         raise _wrong(f"{where}: key", unknown[0], f"one of {', '.join(sorted(known))}")
 
 
-def _list_of_tables(value: object, where: str, *, empty: bool = False) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list) or not (value or empty):
+def _list_of_tables(value: object, where: str) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not value:
         raise _wrong(where, value, "a list of tables")
     return [_table(item, where) for item in value]
 

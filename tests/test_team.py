@@ -157,10 +157,13 @@ def test_three_forms_of_a_configuration_add_the_same(config: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"agents": "all"}, "agents"),
+        ({"agents": "all"}, 'agents is "all", expected an object'),
+        ({"agents": [{"id": "11", "name": None}]}, 'agents is [{"id": "11", "name": null}], expected an object'),
+        ({"agents": {"11": {"prompt": "hello"}}}, "agents has an unknown key '11'"),
+        ({"agents": {"metaManager": {"prompt": "hello"}, "workers": []}}, "agents has an unknown key 'workers'"),
         ({"metaManager": "me"}, "metaManager"),
         ({"metaManager": {"id": 0}}, "metaManager"),
-        ({"units": {}}, "units"),
+        ({"units": {}}, "units is {}, expected a list of objects"),
         ({"units": [{"manager": "me"}]}, "manager"),
         ({"units": [{"workers": [{}]}]}, "agent id"),
         ({"units": [{"workers": [{"id": "77"}]}]}, "77"),
