@@ -123,8 +123,8 @@ def ask(members: Collection[Process], *, grace: float = GRACE) -> None:
     _signal(asked, signal.SIGTERM, grace)
 
 
-def end(members: Collection[Process], marker: str, *, grace: float = GRACE) -> Ended:
-    """End these processes, those below them, and whoever carries ``marker``: first asked (TERM), then killed.
+def end(members: Collection[Process], marker: str = "", *, grace: float = GRACE) -> Ended:
+    """End these processes, those below them, and whoever carries ``marker`` if any: first asked (TERM), then killed.
 
     ``members`` are collected before the session is ended, while it can still be seen who belongs to it.
     Returns once two looks in a row found nobody, or nothing helps.
@@ -134,7 +134,9 @@ def end(members: Collection[Process], marker: str, *, grace: float = GRACE) -> E
     deadline = time.monotonic() + grace + _KILL_ALL
     while True:
         table = _table()
-        found = _below(table, {process.pid for process in known if _is(table, process)}) | _carriers(table, marker)
+        found = _below(table, {process.pid for process in known if _is(table, process)})
+        if marker:
+            found |= _carriers(table, marker)
         ours, spared = _own(table, found), _spared(table, found)
         left = found - spared - set(ours)
         known |= left

@@ -12,9 +12,6 @@ from mas.stopping import ASKING
 if TYPE_CHECKING:
     from mas.app import Mas
 
-_NOBODY = f"{launch.MARKER}="
-"""What no process of a launch carries: its others are to stay."""
-
 _SETTLING = 5.0
 """Seconds that the wrapper of a pane has to notice that its agent is gone."""
 
@@ -77,7 +74,7 @@ def _end_agent(found: Reach, agent_id: str, pid: int, old: Collection[processes.
 
 
 def _end(members: Collection[processes.Process]) -> None:
-    survivors = processes.end(members, _NOBODY).survivors
+    survivors = processes.end(members).survivors
     if survivors:
         shown = ", ".join(str(process.pid) for process in survivors)
         raise MasError(f"processes {shown} cannot be ended", hint="look at what they wait for, then restart again")

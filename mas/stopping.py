@@ -199,7 +199,7 @@ def end_marked(
 ) -> None:
     """End these processes and all of the session's launches; raises MasError where one remains."""
     survivors: tuple[processes.Process, ...] = ()
-    for mark in marks(mas, session_id) or [launch.marker(session_id, mas.mark)]:
+    for mark in marks(mas, session_id) or [""]:
         survivors += processes.end(members, mark, grace=patience).survivors
     if survivors:
         shown = ", ".join(str(process.pid) for process in survivors)

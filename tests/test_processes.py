@@ -107,7 +107,7 @@ def test_descendants_are_all_below_and_the_orphans_of_the_terminal(
     found = processes.descendants([top.pid])
     assert {top, orphan} < found
     assert other not in found
-    assert processes.end(found, "NONE=such", grace=0.2).survivors == ()
+    assert processes.end(found, grace=0.2).survivors == ()
     assert not any(alive(process) for process in found)
     assert alive(other)
 
@@ -123,7 +123,7 @@ def test_work_is_that_of_a_process_and_of_all_below_it(spawn: Spawn, wait_until:
     used = processes.worked([busy.pid, idle.pid, 2**22 + 1])
     assert set(used) == {busy.pid, idle.pid}
     assert used[idle.pid] < 5 < used[busy.pid]
-    assert processes.end(processes.descendants([busy.pid]), "NONE=such", grace=0.2).survivors == ()
+    assert processes.end(processes.descendants([busy.pid]), grace=0.2).survivors == ()
 
 
 @pytest.mark.skipif(not processes._LISTS_CHILDREN, reason="this kernel does not tell the children of a process")
@@ -147,7 +147,7 @@ def test_whose_work_is_asked_for_is_all_that_is_looked_at(spawn: Spawn) -> None:
     family = processes.descendants([top.pid])
     assert done.stdout.split() == [str(one.pid) for one in sorted(family)]
     assert len(family) == 2
-    processes.end(family, "NONE=such", grace=0.2)
+    processes.end(family, grace=0.2)
 
 
 def test_carriers_carry_exactly_the_marker(spawn: Spawn) -> None:
@@ -242,7 +242,7 @@ def test_a_process_that_has_ended_cannot_be_signalled() -> None:
 def test_this_process_and_its_parents_are_told_and_not_ended(spawn: Spawn) -> None:
     child = spawn("sleep", "1000")
     here = at(os.getpid())
-    ended = processes.end([here, child], "NONE=such", grace=0.2)
+    ended = processes.end([here, child], grace=0.2)
     assert ended == processes.Ended((), (here,), ())
     assert not alive(child)
     assert processes.own([child]) == ()
