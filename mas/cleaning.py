@@ -5,8 +5,8 @@ somebody says is going on; everything else when its last change is old enough.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
+from mas.clock import moment
 from mas.lifecycle import RUNNING
 from mas.views import View
 
@@ -26,11 +26,6 @@ def _may_go(view: View) -> bool:
 def _seconds(view: View, now: str) -> float:
     """Seconds since the last change; a session that does not say when it was counts as new."""
     try:
-        return (_moment(now) - _moment(view.last_activity or view.created_at)).total_seconds()
+        return (moment(now) - moment(view.last_activity or view.created_at)).total_seconds()
     except ValueError:
         return 0.0
-
-
-def _moment(timestamp: str) -> datetime:
-    moment = datetime.fromisoformat(timestamp)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -15,6 +15,12 @@ def utc_at(seconds: float) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime(_FORM)
 
 
+def moment(timestamp: str) -> dt.datetime:
+    """The moment that a timestamp tells, taken as UTC where it does not say; raises ValueError for one that is none."""
+    found = dt.datetime.fromisoformat(timestamp)
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
 def new_id() -> str:
     """A fresh UUID v4 in its canonical form."""
     import uuid  # noqa: PLC0415  only creation needs it

@@ -6,8 +6,9 @@ What came from files, messages and agents goes through ``clean`` or ``one_line``
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+from mas.clock import moment
 
 COLOURS: Mapping[str, str] = {
     "active": "green",
@@ -205,15 +206,10 @@ def bar(done: int, total: int, width: int, *, plain: bool = False) -> str:
 def ago(timestamp: str, now: str) -> str:
     """How long ago something was, in its largest unit; empty for a timestamp that is none."""
     try:
-        seconds = (_moment(now) - _moment(timestamp)).total_seconds()
+        seconds = (moment(now) - moment(timestamp)).total_seconds()
     except ValueError:
         return ""
     return next((f"{int(seconds // size)}{unit}" for size, unit in _UNITS if seconds >= size), "0s")
-
-
-def _moment(timestamp: str) -> datetime:
-    moment = datetime.fromisoformat(timestamp)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def duration(seconds: float) -> str:

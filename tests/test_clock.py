@@ -3,7 +3,9 @@
 import datetime as dt
 import re
 
-from mas.clock import new_id, utc_at, utc_now
+import pytest
+
+from mas.clock import moment, new_id, utc_at, utc_now
 from mas.paths import is_session_id
 
 
@@ -22,3 +24,9 @@ def test_ids_are_fresh_and_canonical() -> None:
 
 def test_another_moment_in_the_same_form() -> None:
     assert utc_at(1e9 + 0.5) == "2001-09-09T01:46:40.500000Z"
+
+
+def test_a_timestamp_without_an_offset_is_taken_as_utc() -> None:
+    assert moment("2026-01-01T00:00:00") == moment("2026-01-01T01:00:00+01:00") == moment("2026-01-01T00:00:00Z")
+    with pytest.raises(ValueError, match="nonsense"):
+        moment("nonsense")
