@@ -25,6 +25,7 @@ from mas import (
     teamfile,
     tmux,
     trees,
+    watching,
     workspace,
 )
 from mas.errors import MasError, NotFoundError, RefusedError, shorten
@@ -196,8 +197,7 @@ def _code(mas: "Mas") -> str:
 
 
 def _panes(server: tmux.Seen, seen: tmux.SeenSession, agents: Mapping[str, str]) -> dict[str, Any]:
-    panes = {agent_id: pane for pane, agent_id in agents.items()}
-    return {"id": seen.tmux_id, "socket": server.socket, "pid": server.pid, "started": server.started, "panes": panes}
+    return watching.on_record(seen.tmux_id, server, {agent_id: pane for pane, agent_id in agents.items()})
 
 
 def _register(mas: "Mas", document: Document, wanted: planning.Wanted) -> None:

@@ -139,13 +139,7 @@ def _adopt_team(mas: "Mas", session_id: str) -> None:
         msg = "its team ended meanwhile"
         raise MasError(msg)
     panes = {pane.agent_id: pane.pane_id for pane in tmux.panes(found.server, found.team.tmux_id, session_id)}
-    seen = {
-        "id": found.team.tmux_id,
-        "socket": found.seen.socket,
-        "pid": found.seen.pid,
-        "started": found.seen.started,
-        "panes": panes,
-    }
+    seen = watching.on_record(found.team.tmux_id, found.seen, panes)
     starting.went_up(mas, session_id, {"observed": "up", "tmux": seen, "tmux_name": found.team.name, "was_up": True})
 
 

@@ -101,13 +101,8 @@ def bring_up(mas: "Mas", wanted: launch.LaunchPlan) -> Session:
     with explaining(paths.directory):
         workspace.offer_program(paths, mas.program)
     launched = tmux.launch(mas.server, wanted)
-    seen = {
-        "id": launched.tmux_id,
-        "socket": launched.socket,
-        "pid": launched.server_pid,
-        "started": launched.server_started,
-        "panes": dict(launched.panes),
-    }
+    server = tmux.Seen(running=True, pid=launched.server_pid, started=launched.server_started, socket=launched.socket)
+    seen = watching.on_record(launched.tmux_id, server, launched.panes)
     with mas.sure(wanted.session_id, "up"):
         session = went_up(mas, wanted.session_id, {"wanted": "up", "observed": "up", "tmux": seen, "was_up": True})
     if session.mode == settings.LEGACY:

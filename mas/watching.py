@@ -43,6 +43,11 @@ def look(mas: "Mas", session_id: str, document: Document | None = None) -> Sight
     return Sight(server, seen, mas.ours(seen, session_id))
 
 
+def on_record(tmux_id: str, server: tmux.Seen, panes: Mapping[str, str]) -> dict[str, Any]:
+    """What a record keeps of a team in tmux: ``panes`` are the ids of its panes by those of their agents."""
+    return {"id": tmux_id, "socket": server.socket, "pid": server.pid, "started": server.started, "panes": dict(panes)}
+
+
 def _runs(known: Mapping[str, Any]) -> bool:
     """Whether the very server that a record names still runs, wherever its socket is."""
     process = processes.find(known["pid"]) if known.get("pid") else None
