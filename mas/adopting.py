@@ -29,15 +29,13 @@ from mas import (
     workspace,
 )
 from mas.errors import MasError, NotFoundError, RefusedError, shorten
-from mas.paths import SessionPaths
+from mas.paths import SHARED_PARTS, SessionPaths
 from mas.record import Document, runtime_of
 from mas.session import Session
 from mas.team import Team, Unit
 
 if TYPE_CHECKING:
     from mas.app import Mas
-
-_COPIED = ("unit", "workflows")
 
 
 class Adopted(NamedTuple):
@@ -209,7 +207,7 @@ def _register(mas: "Mas", document: Document, wanted: planning.Wanted) -> None:
         mas.manager.observe(session_id, runtime_of(document))
         return
     isolated = runtime_of(document)["mode"] != settings.LEGACY
-    places = [mas.root.path / name for name in _COPIED if isolated and (mas.root.path / name).is_dir()]
+    places = [mas.root.path / name for name in SHARED_PARTS if isolated and (mas.root.path / name).is_dir()]
     found = [trees.survey(place, trees.WORKSPACE) for place in places]
     planning.check_room(mas, sum(tree.bytes for tree in found), sum(tree.entries for tree in found))
 

@@ -14,6 +14,9 @@ from mas.errors import InvalidIdError, NotFoundError, shorten
 ROOT_VARIABLES = ("MAS_ROOT", "MAS_WORKSPACE_ROOT", "MAS_PROJECT_ROOT", "PROJECT_ROOT")
 """Variables that may name the root, the first set one wins (the earlier programs used each of them)."""
 
+SHARED_PARTS = ("unit", "workflows")
+"""What a team works in: below a template, a session, and the root itself for the team that shares it."""
+
 _CANONICAL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _RANDOM_ID = re.compile(r".{14}4.{4}[89ab].*")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 from mas import directories, guides, naming, settings, workspace
 from mas.errors import RefusedError, UsageError, explaining, shorten
-from mas.paths import Root
-
-_SHARED = ("unit", "workflows")
+from mas.paths import SHARED_PARTS, Root
 
 
 class Made(NamedTuple):
@@ -30,7 +28,7 @@ def init(root: Root, name: str | None = None, template: str | None = None) -> Ma
     """
     known = settings.load_settings(root)
     wanted = _named(root, known, name)
-    missing = [one for one in _SHARED if not os.path.lexists(root.path / one)]
+    missing = [one for one in SHARED_PARTS if not os.path.lexists(root.path / one)]
     source = workspace.find_template(template or known.template or workspace.DEFAULT, root) if missing else None
     made: list[str] = []
     directories.make_directory(root.path)
@@ -41,7 +39,7 @@ def init(root: Root, name: str | None = None, template: str | None = None) -> Ma
         if not root.sessions.is_dir():
             directories.make_directory(root.sessions)
             made.append(root.sessions.name)
-    kept = [one for one in (settings.FILE, *_SHARED, root.sessions.name) if one not in made]
+    kept = [one for one in (settings.FILE, *SHARED_PARTS, root.sessions.name) if one not in made]
     return Made(root, tuple(made), tuple(kept), naming.shared_name(wanted.session_name, wanted.project_name))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mas import copying, planning, teamfile, tmux, trees
 from mas.errors import RefusedError
-from mas.paths import SessionPaths
+from mas.paths import SHARED_PARTS, SessionPaths
 from mas.planning import StartPlan, Wanted
 from mas.projections import working_directory
 from mas.record import Document, runtime_of
@@ -21,8 +21,6 @@ from mas.states import SessionCheckpoint
 if TYPE_CHECKING:
     from mas.app import Mas
     from mas.manager import SessionManager
-
-_COPIED = ("unit", "workflows")
 
 
 def retry(
@@ -49,7 +47,7 @@ def retry(
 def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> StartPlan:
     """The start of a child, as that of any team, but with the parent's team and workspace for a template."""
     place, session_id = working_directory(parent, mas.root), parent["session_id"]
-    found = {name: trees.survey(place / name, trees.WORKSPACE) for name in _COPIED if (place / name).is_dir()}
+    found = {name: trees.survey(place / name, trees.WORKSPACE) for name in SHARED_PARTS if (place / name).is_dir()}
     planning.check_room(mas, sum(tree.bytes for tree in found.values()), sum(tree.entries for tree in found.values()))
     config = teamfile.stored_config(mas, session_id)
     wanted = Wanted(*teamfile.stored_team(mas, session_id), config)
@@ -65,7 +63,7 @@ def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> Star
 
 
 def _fill(found: Mapping[str, trees.Tree], staged: SessionPaths) -> None:
-    for name in _COPIED:
+    for name in SHARED_PARTS:
         if name in found:
             copying.copy(found[name], staged.directory / name)
         else:
