@@ -270,11 +270,11 @@ class Mas:
 
         return adopting.adopt(self, name, isolated=isolated)
 
-    def stop(self, session_id: str, *, grace: float = 3.0) -> "Stopped":
+    def stop(self, session_id: str, *, grace: float | None = None) -> "Stopped":
         """End a session's team and prove that no process of it remains; the workspace stays."""
         from mas import stopping  # noqa: PLC0415
 
-        return stopping.stop(self, session_id, grace=grace)
+        return stopping.stop(self, session_id, grace=stopping.ASKING if grace is None else grace)
 
     def send(self, session_id: str, address: "Address", options: "SendOptions | None" = None) -> "Message":
         """Send a text to agents of a session; the message tells what became of it, agent by agent."""
