@@ -25,7 +25,7 @@ from mas.api import presence
 from mas.api.presence import Running
 from mas.app import Mas
 from mas.paths import Root
-from mas.starting import StartOptions
+from mas.planning import StartOptions
 
 LIVE = 100
 PIPELINED = 50

@@ -22,8 +22,8 @@ from mas.clock import utc_now
 from mas.delivery import SendOptions, deliver
 from mas.messages import Address, Message
 from mas.paths import Root
+from mas.planning import StartOptions
 from mas.reach import Reach, reach
-from mas.starting import StartOptions
 
 SIZE = 100_000
 PIECE = 4000

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from mas.filestore import FileStorage
     from mas.manager import SessionManager
     from mas.messages import Address, Message
+    from mas.planning import StartOptions, StartPlan
     from mas.projections import Projections
     from mas.record import Document
     from mas.runtime import Observed
-    from mas.starting import Started, StartOptions, StartPlan
+    from mas.starting import Started
     from mas.stopping import Stopped
 
 _OURS = re.compile(r"mas-[A-Za-z0-9_-]+", re.ASCII)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mas import events, files, guard, launch, naming, planning, profiles, settings, stopping, tmux, watching, workspace
 from mas.errors import MasError, NotFoundError, RefusedError, explaining
 from mas.paths import SessionPaths
-from mas.planning import StartOptions, StartPlan
+from mas.planning import StartPlan
 from mas.record import Document, runtime_of
 from mas.replay import Entry
 from mas.runtime import may_go_on
@@ -23,8 +23,6 @@ from mas.teamfile import stored_team
 
 if TYPE_CHECKING:
     from mas.app import Mas
-
-__all__ = ["StartOptions", "StartPlan", "Started", "bring_up", "resume", "start", "went_up"]
 
 _NO_GRACE = 0.5
 """Seconds that the processes of a team have that is not to be: nobody worked with them yet."""

@@ -9,7 +9,8 @@ import roots
 from mas import workspace
 from mas.app import Mas
 from mas.paths import Root
-from mas.starting import Started, StartOptions
+from mas.planning import StartOptions
+from mas.starting import Started
 
 
 def project(root: Root, environ: Mapping[str, str] | None = None, masrc: str = "") -> Mas:

@@ -12,7 +12,8 @@ from mas import doctor, files, index, processes, projections, record
 from mas.app import Mas
 from mas.launch import MARKER
 from mas.paths import Root
-from mas.starting import Started, StartOptions
+from mas.planning import StartOptions
+from mas.starting import Started
 
 WAITING = "sleep 100000"
 """An agent that does nothing until it is ended."""

@@ -10,7 +10,7 @@ from roots import make_template
 
 from mas import reach
 from mas.app import Mas
-from mas.starting import StartOptions
+from mas.planning import StartOptions
 
 STUB = Path(__file__).with_name("stub_agent.py")
 ASKS = r"May I\?"

@@ -19,8 +19,8 @@ from mas.errors import CapacityError, DamagedError, ExistsError, MasError, NotFo
 from mas.legacy import OccupiedError
 from mas.lifecycle import SessionStatus
 from mas.paths import Root
+from mas.planning import StartOptions
 from mas.record import runtime_of
-from mas.starting import StartOptions
 
 Wait = Callable[..., None]
 GIVEN = "0f0f0f0f-1111-4222-8333-444444444444"

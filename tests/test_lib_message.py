@@ -14,7 +14,7 @@ from teams import tmux
 
 from mas.messages import Message
 from mas.paths import Root
-from mas.starting import StartOptions
+from mas.planning import StartOptions
 
 Wait = Callable[..., None]
 

@@ -15,7 +15,7 @@ from serving import in_a_process
 from teams import sessions, tmux
 
 from mas.paths import Root
-from mas.starting import StartOptions
+from mas.planning import StartOptions
 
 Wait = Callable[..., None]
 

@@ -20,7 +20,7 @@ from mas import meaning
 from mas.app import Mas
 from mas.errors import MasError
 from mas.paths import Root
-from mas.starting import StartOptions
+from mas.planning import StartOptions
 
 Wait = Callable[..., None]
 Case = tuple[str, Mapping[str, str], Path]

@@ -12,10 +12,11 @@ from mas.cli.calls import Call, json_table
 from mas.cli.outcome import summary
 from mas.errors import NotFoundError, RefusedError, UsageError, shorten
 from mas.legacy import OccupiedError
+from mas.planning import StartOptions, StartPlan
 from mas.projections import working_directory
 from mas.record import runtime_of
 from mas.runtime import wanted_up
-from mas.starting import Started, StartOptions, StartPlan
+from mas.starting import Started
 from mas.team import CONFIG_KEYS
 
 _LARGEST = 1024 * 1024

@@ -15,9 +15,9 @@ from mas.api.refusals import as_input
 from mas.api.replies import Json
 from mas.clock import utc_now
 from mas.errors import UnknownStateError
+from mas.planning import StartOptions, StartPlan
 from mas.record import runtime_of
 from mas.runtime import wanted_up
-from mas.starting import StartOptions, StartPlan
 
 router = APIRouter(tags=["sessions"])
 
