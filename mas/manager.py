@@ -1,9 +1,8 @@
-"""SessionManager: the one way by which a session changes.
+"""SessionManager: the one way by which a session changes, with Maestro's methods and those for events and iterations.
 
-Maestro's methods and those for states, events and iterations, in one class. Each change is a turn: the session's lock,
-the record as it is, the guard, the log, the snapshot; then the projections; observers hear of it outside all locks. A
-refusal writes not a byte. What an event needs from git is asked before the lock is taken; a worktree is made while it is
-held.
+Each change is a turn: the session's lock, the record as it is, the guard, the log, the snapshot; then the projections;
+observers hear of it outside all locks. A refusal writes not a byte. What an event needs from git is asked before the
+lock is taken; a worktree is made while it is held.
 """
 
 import os
