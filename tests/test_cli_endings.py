@@ -58,6 +58,25 @@ def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path, wait_until: Wai
     waiting.stderr.close()
 
 
+LOADING = """
+import os, runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mas.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+runpy.run_module("mas", run_name="__main__")
+"""
+
+
+def test_an_interrupt_while_the_program_is_loaded_ends_it_without_a_word(tmp_path: Path) -> None:
+    words = [sys.executable, "-P", "-c", LOADING]
+    done = subprocess.run(words, env=environment(tmp_path), capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
 SWALLOWED = """
 import os, signal, sys
 from mas import cli

@@ -142,7 +142,7 @@ def test_the_metadata_names_the_licence_the_python_and_the_command(wheel: Path) 
     assert f"{place}/licenses/LICENSE" in archive.namelist()
     assert archive.read(f"{place}/entry_points.txt").decode().split("\n")[:2] == [
         "[console_scripts]",
-        "mas = mas.cli:main",
+        "mas = mas.__main__:main",
     ]
 
 
