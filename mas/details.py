@@ -29,7 +29,10 @@ RECENT = 8
 
 
 class AgentDetail(NamedTuple):
-    """One agent and its pane. ``status`` is running or stopped, or error where a team that is up lacks its pane."""
+    """One agent and its pane.
+
+    ``status`` is running or stopped, error where a team that is up lacks its pane, unknown where tmux gave no answer.
+    """
 
     id: str
     name: str
@@ -45,11 +48,11 @@ class AgentDetail(NamedTuple):
     exit_code: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The agent in the words of the HTTP API."""
+        """The agent in the words of the HTTP API, whose clients know no fourth: error is also what nobody knows."""
         return {
             "agentId": self.id,
             "name": self.name,
-            "status": self.status,
+            "status": "error" if self.status == "unknown" else self.status,
             "window": self.unit,
             "pane": self.position,
             "paneId": self.pane_id,
@@ -94,6 +97,20 @@ class Details(NamedTuple):
         """Why the work rests or failed, empty where it does neither."""
         own = lifecycle_of(self.document)
         return str((own.get("pause") or {}).get("reason") or own.get("error") or "")
+
+    @property
+    def word(self) -> str:
+        """How its team is: running, partial where some agents are not, stopped, error, unknown where tmux is silent."""
+        if self.view.stale:
+            return "unknown"
+        if self.view.status != "active":
+            return self.view.status
+        return "running" if all(agent.status == "running" for agent in self.agents) else "partial"
+
+    def agents_to_json(self) -> dict[str, Any]:
+        """Its agents alone in the words of the HTTP API, and what is wrong where something is."""
+        told = {"sessionId": self.view.session_id, "agents": [agent.to_json() for agent in self.agents]}
+        return told | ({"problem": self.problem, "remedy": self.remedy} if self.problem else {})
 
     def to_json(self) -> dict[str, Any]:
         """The session in the words of the HTTP API."""
@@ -175,21 +192,20 @@ def _with_team(mas: "Mas", found: Details) -> Details:
 
     session_id = found.view.session_id
     found, panes, facts = _seen(mas, found)
+    found = found._replace(windows=windows_of(panes))
     try:
         team, choice = teamfile.stored_team(mas, session_id)
     except MasError as error:
-        return found._replace(windows=windows_of(panes), problem=error.message, remedy=error.hint or "")
+        return found._replace(problem=error.message, remedy=error.hint or "")
     place = SessionPaths(working_directory(found.document, mas.root)).unit
-    agents = tuple(agents_of(team, panes, facts, place))
+    absent = "unknown" if found.view.stale else "error" if panes else "stopped"
+    agents = tuple(agents_of(team, panes, facts, place, absent))
+    found = found._replace(team_name=team.name, program=shlex.join(choice.profile.command), agents=agents)
     missing = [agent.id for agent in agents if agent.status == "error"]
-    return found._replace(
-        team_name=team.name,
-        program=shlex.join(choice.profile.command),
-        agents=agents,
-        windows=windows_of(panes),
-        problem=f"its tmux session lacks agents {', '.join(missing)}" if missing else "",
-        remedy=f"`mas stop {session_id[:8]}`, then `mas resume {session_id[:8]}`" if missing else "",
-    )
+    if not missing:
+        return found
+    remedy = f"`mas stop {session_id[:8]}`, then `mas resume {session_id[:8]}`"
+    return found._replace(problem=f"its tmux session lacks agents {', '.join(missing)}", remedy=remedy)
 
 
 def _with_flaw(mas: "Mas", found: Details) -> Details:
@@ -204,7 +220,7 @@ def _with_flaw(mas: "Mas", found: Details) -> Details:
 
 
 def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane], Mapping[str, tmux.PaneFacts]]:
-    """The session as tmux sees it now, on whatever server it is, and its panes; unchanged where tmux is silent."""
+    """The session as tmux sees it now, on whatever server it is, and its panes; where tmux is silent, that is said."""
     session_id = found.view.session_id
     try:
         sight = watching.look(mas, session_id, found.document)
@@ -215,8 +231,9 @@ def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane],
             return found, (), {}
         target = sight.server, sight.team.tmux_id, session_id
         return found, tmux.panes(*target), tmux.pane_facts(*target)
-    except UnknownStateError:
-        return found, (), {}
+    except UnknownStateError as error:
+        view = found.view._replace(stale=True)
+        return found._replace(view=view, problem=error.message, remedy=error.hint or ""), (), {}
 
 
 def windows_of(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
@@ -226,14 +243,17 @@ def windows_of(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
 
 
 def agents_of(
-    team: Team, panes: Sequence[tmux.SeenPane], facts: Mapping[str, tmux.PaneFacts], place: Path
+    team: Team,
+    panes: Sequence[tmux.SeenPane],
+    facts: Mapping[str, tmux.PaneFacts],
+    place: Path,
+    absent: str = "error",
 ) -> Iterator[AgentDetail]:
-    """The agents of a team in these panes, or without one; below ``place`` each has its directory."""
-    without_pane = "error" if panes else "stopped"
+    """The agents of a team in these panes, or ``absent``; below ``place`` each has its directory."""
     for unit in team.units:
         for position, agent in enumerate(unit.agents):
             directory = str(place / agent.id)
-            told = (agent.id, agent.name, unit.name, agent.model, agent.role, position, without_pane, directory)
+            told = (agent.id, agent.name, unit.name, agent.model, agent.role, position, absent, directory)
             pane = next((pane for pane in panes if pane.agent_id == agent.id), None)
             detail = AgentDetail(*told)
             yield _in_pane(detail, pane, facts.get(pane.pane_id)) if pane else detail

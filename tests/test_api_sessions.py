@@ -303,6 +303,19 @@ def test_the_status_is_that_of_the_session_that_is_meant(served: Served) -> None
     served.refused("GET", "/status?session=nothing", status=404)
 
 
+def test_a_status_of_which_tmux_says_nothing_is_an_error(served: Served, fake: FakeTmux) -> None:
+    served.start(sessionId=ID)
+    fake.instead("exit 1")
+    found = served.ok("GET", f"/status?session={ID}")
+    assert (found["status"], found["agents"][0]["status"]) == ("error", "error")
+    assert found["error"].startswith("tmux gave no clear answer")
+    told = served.ok("GET", f"/sessions/{ID}/agents")
+    assert (told["problem"], told["remedy"]) == (found["error"], "run the command again; nothing was changed")
+    fake.away()
+    assert served.ok("GET", f"/status?session={ID}")["status"] == "running"
+    assert "problem" not in served.ok("GET", f"/sessions/{ID}/agents")
+
+
 def test_the_root_says_what_there_is(served: Served) -> None:
     found = served.ok("GET", "/")
     assert (found["name"], found["status"]) == ("MAS API Server", "running")

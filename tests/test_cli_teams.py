@@ -208,6 +208,16 @@ def test_an_agent_that_ended_is_told_with_its_code(place: Path, wait_until: Wait
     assert "exited (3)" in ok("agents", made, root=place).out
 
 
+def test_nothing_is_said_of_agents_where_tmux_says_nothing(place: Path) -> None:
+    made, silent = start(place), {"PATH": "/nowhere"}
+    done = ok("agents", made, root=place, env=silent)
+    assert done.out.split("\t")[4] == "unknown"
+    assert done.err.startswith("mas: tmux cannot be asked: ")
+    told = ok("agents", made, "--json", root=place, env=silent).json
+    assert done.err == f"mas: {told['problem']}; {told['remedy']}\n"
+    assert mas("agents", made, "--explain", root=place, env=silent).err == done.err
+
+
 def test_a_record_without_a_team_has_no_agents(place: Path) -> None:
     made = record(place)
     assert ok("agents", made, "--json", root=place).json == {"sessionId": made, "agents": []}

@@ -81,7 +81,20 @@ def test_where_tmux_gives_no_answer_the_last_word_stands(mas: Mas, root: Root, t
     finally:
         os.environ["PATH"] = path
     assert (found.view.status, found.view.stale, found.windows) == ("active", True, ())
-    assert {agent.status for agent in found.agents} == {"stopped"}
+    assert {agent.status for agent in found.agents} == {"unknown"}
+    assert {agent.to_json()["status"] for agent in found.agents} == {"error"}  # the API has no word for it
+    assert (found.word, found.problem) == ("unknown", "tmux gave no clear answer: exit code 1, ''")
+    assert found.remedy == "run the command again; nothing was changed"
+
+
+@pytest.mark.parametrize("question", [2, 3])
+def test_where_tmux_falls_silent_nothing_is_concluded(mas: Mas, fake: roots.FakeTmux, question: int) -> None:
+    session_id = roots.start(mas).session.session_id
+    fake.instead("exit 1", of=question)
+    found = details.gather(mas, session_id)
+    assert (found.view.status, found.view.stale, found.word) == ("active", True, "unknown")
+    assert {agent.status for agent in found.agents} == {"unknown"}
+    assert found.problem.startswith("tmux gave no clear answer")
 
 
 def test_tmux_is_asked_once_what_is_up_and_twice_what_is_in_it(mas: Mas, fake: roots.FakeTmux) -> None:

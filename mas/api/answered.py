@@ -55,7 +55,10 @@ class HttpServer(Answer):
 
 
 class Agent(Answer):
-    """An agent and its pane. ``status`` error is one that ended with another exit code than 0."""
+    """An agent and its pane. One that ended is stopped, with whatever exit code.
+
+    ``status`` error is one that a team which is up lacks, or of which tmux says nothing; ``problem`` then says so.
+    """
 
     agent_id: str
     name: str

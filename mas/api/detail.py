@@ -41,8 +41,7 @@ def agents(at: Here, name: str) -> dict[str, Any]:
     """The agents of a session."""
     meant = at.meant(name)
     found = details.gather(at.mas, meant) if isinstance(meant, str) else stray(at, meant)
-    told = [agent.to_json() for agent in found.agents]
-    return {"sessionId": found.view.session_id, "agents": told, "timestamp": utc_now()}
+    return {**found.agents_to_json(), "timestamp": utc_now()}
 
 
 def stray(at: Here, target: Target) -> details.Details:

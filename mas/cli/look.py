@@ -139,10 +139,12 @@ def agents(
     """
     call = call_of(context)
     found = details.gather(call.mas, call.mas.resolve(name))
+    if found.problem and found.agents and not explain:
+        call.say("mas: " + "; ".join(filter(None, (found.problem, found.remedy))))
     if explain and found.agents:
         _explain(call, found, as_json=as_json)
     elif as_json:
-        call.json({"sessionId": found.view.session_id, "agents": [agent.to_json() for agent in found.agents]})
+        call.json(found.agents_to_json())
     elif quiet:
         call.lines([agent.id for agent in found.agents])
     elif not found.agents:

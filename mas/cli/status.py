@@ -57,20 +57,12 @@ def _in_lines(call: Call, name: str | None) -> _Told | None:
     told = details.gather(call.mas, found.session_id)
     if told.view.mode != settings.LEGACY:
         return None
-    return _Told(told.view.tmux_name, _word(told), found.session_id)
+    return _Told(told.view.tmux_name, told.word, found.session_id)
 
 
 def _of_name(call: Call, name: str) -> _Told:
     live, _ = call.mas.live()
     return _Told(name, "unknown" if live is None else "running" if name in live else "stopped")
-
-
-def _word(told: details.Details) -> str:
-    if told.view.stale:
-        return "unknown"
-    if told.view.status != "active":
-        return told.view.status
-    return "running" if all(agent.status == "running" for agent in told.agents) else "partial"
 
 
 COMMANDS = {"status": status}

@@ -1,7 +1,6 @@
 """What the server is, that it lives, and the session that is meant where none is named."""
 
 import os
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,7 +10,7 @@ from mas.api.description import answers
 from mas.api.here import Here, here
 from mas.api.replies import Json
 from mas.clock import utc_now
-from mas.details import AgentDetail, gather
+from mas.details import gather
 from mas.errors import MasError, NotFoundError
 
 router = APIRouter(tags=["server"])
@@ -67,15 +66,11 @@ def _overall(at: Here, name: str | None) -> dict[str, Any]:
 
 def _one(at: Here, session_id: str) -> dict[str, Any]:
     found = gather(at.mas, session_id)
+    word = "error" if found.word == "unknown" else found.word
     return {
-        "status": _word(found.view.status, found.agents),
+        "status": word,
         "session": found.view.tmux_name,
         "sessionId": session_id,
         "agents": [agent.to_json() for agent in found.agents],
+        **({"error": found.problem} if word == "error" else {}),
     }
-
-
-def _word(status: str, agents: Sequence[AgentDetail]) -> str:
-    if status != "active":
-        return status
-    return "running" if all(agent.status == "running" for agent in agents) else "partial"
