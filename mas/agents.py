@@ -7,10 +7,6 @@ from mas.definitions import Profile
 
 State = Literal["running", "waiting", "idle", "exited", "missing"]
 
-WORDS = {"running": "running", "waiting": "running", "idle": "running", "exited": "stopped", "missing": "error"}
-"""The three words of the HTTP API for the five states."""
-
-
 SURE, LIKELY, BLANK, NEVER = 2, 5, 10, 50
 """Looks at the same screen after which a program is taken to read: it shows something and its terminal gives it single
 keys, so it draws its own input line; or lines; it shows nothing, as ``cat`` does; or nothing, but wants keys."""
