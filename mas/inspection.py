@@ -84,7 +84,7 @@ class Inspection:
         elif not self._index.sound and (self.mas.storage.list() or self.root.index.exists()):
             yield Finding(INDEX, "index", "the index is missing or was edited", "rebuild_index")
         if left := left_over(self.root.sessions):
-            yield Finding(INDEX, "temporary", f"{len(left)} unfinished files", "unlink_temporaries")
+            yield Finding(INDEX, "temporary", reconcile.unfinished(len(left)), "unlink_temporaries")
 
     def _exposed(self) -> Iterator[Finding]:
         wrong = [path for path, _ in modes.of_root(self.root) if path != self.root.index or self._index.sound]
@@ -159,6 +159,7 @@ class Inspection:
             expected_row=self._expected_row(stored.document, base.row),
             row=base.row if self._index.sound else projections.row_of(stored.document, self.root),
             shell_right=self.root.maestro or self._shell_is_right(stored.document, paths),
+            shell_odd=is_odd(paths.shell),
             damaged_checkpoints=tuple(seq for seq in damaged if seq not in odd),
             odd_checkpoints=odd,
             workspace=belongings.look(self.mas, stored.document),

@@ -64,6 +64,8 @@ class Seen(NamedTuple):
     row: Row | None = None
     expected_row: Row | None = None
     shell_right: bool = True
+    shell_odd: bool = False
+    """Whether something that is no file is in the place of ``.session``, so that it cannot be written."""
     runtime: Observed = "down"
     """What tmux says of a session tagged with this id and root."""
     panes: frozenset[str] = frozenset()
@@ -137,17 +139,30 @@ def _nothing(seen: Seen) -> Iterator[Finding]:
 
 
 def _foreign(seen: Seen) -> Iterator[Finding]:
-    if seen.place == "foreign":
+    if seen.place == "foreign" and (seen.row or {}).get("lifecycle"):  # the row is of one that had a record
+        text = "in the place of its directory is a link, or what is no session's"
+        yield Finding(seen.session_id, "displaced", text, remedy=move_away(seen.session_id))
+    elif seen.place == "foreign":
         yield Finding(seen.session_id, "foreign_directory", "this directory holds no session; it is left alone")
     if seen.place == "earlier":
         yield Finding(seen.session_id, "earlier_program", "an earlier mas has kept it; `mas migrate` takes it over")
+
+
+def move_away(session_id: str) -> str:
+    """What helps where something else is in the place of a session's directory."""
+    return f"bring its directory back, or move this away and `mas rm {session_id[:8]}`"
+
+
+def unfinished(count: int) -> str:
+    """How many files a writer did not finish."""
+    return f"{count} unfinished files" if count != 1 else "1 unfinished file"
 
 
 def _files(seen: Seen) -> Iterator[Finding]:
     if seen.place != "directory":
         return
     if seen.temporaries:
-        yield Finding(seen.session_id, "temporary", f"{len(seen.temporaries)} unfinished files", "unlink_temporaries")
+        yield Finding(seen.session_id, "temporary", unfinished(len(seen.temporaries)), "unlink_temporaries")
     if seen.wrong_modes:
         shown = ", ".join("its directory" if name == "." else name for name in seen.wrong_modes[:_SHOWN])
         more = f" and {len(seen.wrong_modes) - _SHOWN} more" if len(seen.wrong_modes) > _SHOWN else ""
@@ -247,7 +262,9 @@ def _survivors(seen: Seen) -> Finding:
 def _projections(seen: Seen) -> Iterator[Finding]:
     if seen.maestro or seen.place != "directory" or seen.document is None:
         return
-    if seen.row is None:
+    if seen.shell_odd:  # and until it is moved away neither it nor the row can be written
+        yield Finding(seen.session_id, "shell", ".session is no regular file", remedy=_ODD)
+    elif seen.row is None:
         yield Finding(seen.session_id, "directory_without_row", "the index lacks it", "publish")
     elif seen.damage:
         return  # its row may say so, or what it was before

@@ -414,6 +414,31 @@ def test_what_is_not_ours_is_named_and_left_alone(mas: Mas, tmux_socket: Path, t
     assert list(roots.teams(tmux_socket, mas.root)) != []
 
 
+def put_a_link_in_place(place: Path, elsewhere: Path) -> None:
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+
+
+def test_a_link_in_the_place_of_a_session_is_found_and_remains(mas: Mas, tmp_path: Path) -> None:
+    started = roots.start(mas, team=False)
+    put_a_link_in_place(started.workspace, tmp_path / "elsewhere")
+    for _ in range(2):
+        (left,) = doctor.mend(mas).remaining
+        assert left.problem == "displaced"
+        assert left.remedy.startswith("bring its directory back, or move this away and `mas rm ")
+
+
+def test_a_link_in_the_place_of_what_a_shell_reads_is_left_to_a_person(mas: Mas, tmp_path: Path) -> None:
+    started = roots.start(mas, team=False)
+    put_a_link_in_place(started.workspace / ".session", tmp_path / "elsewhere")
+    for _ in range(2):
+        report = doctor.mend(mas)
+        assert [(one.text, one.action) for one in report.remaining] == [(".session is no regular file", "")]
+        assert report.mended == {}
+    (started.workspace / ".session").unlink()
+    assert doctor.mend(mas).remaining == ()
+
+
 def test_neither_another_roots_team_nor_anybodys_session_is_touched(
     mas: Mas, tmux_socket: Path, tmp_path: Path
 ) -> None:
@@ -620,14 +645,13 @@ def test_an_index_keeps_what_others_added_where_its_sessions_are_known(mas: Mas)
 
 
 def test_a_refusal_is_told_and_the_rest_mended(mas: Mas, tmp_path: Path) -> None:
-    """A row whose index cannot be written: the directory in its place takes no file."""
+    """Messages that cannot be set aside: a file is in the place of the directory that would keep them."""
     session_id = roots.start(mas, team=False).session.session_id
-    shell = mas.root.session(session_id).shell
-    shell.unlink()
-    shell.mkdir()
-    (shell / "x").touch()
+    garble_messages(mas, session_id, tmp_path)
+    mas.root.session(session_id).quarantine.touch(0o600)
     open_modes(mas, session_id, tmp_path)
     report = doctor.mend(mas)
-    assert {one.problem for one in report.remaining} == {"shell"}
-    assert report.mended[Finding(session_id, "shell", ".session is not what the record says", "publish")]
+    (left,) = report.remaining
+    assert (left.problem, left.action) == ("messages", "set_messages_aside")
+    assert "quarantine" in report.mended[left]
     assert {one.problem for one, how in report.mended.items() if not how} >= {"modes"}

@@ -34,6 +34,7 @@ STOPPED = record(wanted="down", observed="down")
 STOPPING = record(wanted="down")
 STARTING = record(observed="unknown")
 LOST = record(observed="down")
+HAD_RECORD = ROW | {"lifecycle": "planning"}
 HALF_MADE = record() | {"lifecycle": {"config": {"execution_mode": {"worktree": "feature"}}}}
 
 
@@ -78,7 +79,8 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         ),
         # a directory of somebody else's
         (Seen(ID, place="foreign"), ["foreign_directory"]),
-        (Seen(ID, place="foreign", row=ROW, lock_file=True), ["foreign_directory"]),
+        (Seen(ID, place="foreign", row={"sessionId": ID, "status": "error"}), ["foreign_directory"]),
+        (Seen(ID, place="foreign", row=HAD_RECORD, lock_file=True), ["displaced"]),
         (Seen(ID, place="earlier", row=ROW), ["earlier_program"]),
         # its files
         (sound(temporaries=("x",)), ["temporary"]),
@@ -119,6 +121,7 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         (sound(row=None), ["directory_without_row"]),
         (sound(row=ROW | {"status": "stopped"}), ["row"]),
         (sound(shell_right=False), ["shell"]),
+        (sound(shell_right=False, shell_odd=True, row=None), ["shell"]),
         (sound(damage="why", row=None), ["damage", "directory_without_row"]),
         (sound(document=None, unreadable="why", row=None), ["unreadable"]),
         # somebody at work
@@ -138,6 +141,29 @@ def test_each_rule(seen: Seen, found: list[str]) -> None:
 )
 def test_few_files_are_told_by_name(wrong: tuple[str, ...], text: str) -> None:
     assert [one.text for one in plan(sound(wrong_modes=wrong))] == [text]
+
+
+def test_one_file_is_told_as_one() -> None:
+    assert [plan(sound(temporaries=names))[0].text for names in (("x",), ("x", "y"))] == [
+        "1 unfinished file",
+        "2 unfinished files",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "remedy"),
+    [
+        (sound(shell_right=False, shell_odd=True), "mas follows no links; look at it and move it away"),
+        (
+            Seen(ID, place="foreign", row=HAD_RECORD),
+            f"bring its directory back, or move this away and `mas rm {ID[:8]}`",
+        ),
+    ],
+)
+def test_what_stands_in_the_place_of_ours_is_left_to_a_person_and_remains(seen: Seen, remedy: str) -> None:
+    found = plan(seen)
+    assert [(one.action, one.remedy) for one in found] == [("", remedy)]
+    assert Report(found).remaining == found
 
 
 @pytest.mark.parametrize(
