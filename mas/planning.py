@@ -108,7 +108,8 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     document = mas.manager.draft(options.request, config=options.work, session_id=session_id, place=code)
     place = absolute(options.work.project_path, code) if options.work else code
     own = {"mode": "isolated", "label": options.label, "project": codebase.note(mas.root, place)}
-    runtime = intent(mas, session_id, seen, up=options.team) | own
+    name = naming.tmux_name(session_id, ()) if options.session_id is None else ""  # no other id begins like a drawn one
+    runtime = intent(mas, session_id, seen, up=options.team, name=name) | own
     fill = partial(workspace.build, template, wanted.team)
     return assemble(mas, {**document, "runtime": runtime}, wanted, fill, template)
 
@@ -161,14 +162,22 @@ def assemble(
 def intent(mas: "Mas", session_id: str, seen: tmux.Seen, *, up: bool, name: str = "") -> dict[str, Any]:
     """What a record says of a team before it is brought up, or of none; ``name`` is kept where it is free."""
     names = {one.name for one in seen.sessions}
+    free = name and name not in names
     socket = seen.socket or mas.socket_path
     return {
         "wanted": "up" if up else "down",
         "observed": "unknown" if up else "down",
-        "tmux_name": name if name and name not in names else naming.tmux_name(session_id, names),
+        "tmux_name": name if free else naming.tmux_name(session_id, names | _given(mas, session_id)),
         "tmux": {"socket": socket} if up else {},
         "nonce": os.urandom(8).hex() + mas.mark,
     }
+
+
+def _given(mas: "Mas", session_id: str) -> set[str]:
+    """The tmux names that other sessions have on record; they matter only where another id begins like this one."""
+    if not mas.index().begins(session_id[:8]):
+        return set()
+    return {str(row.get("tmuxSession")) for row in mas.rows() if row["sessionId"] != session_id}
 
 
 def free_id(mas: "Mas", seen: tmux.Seen, drawn: Iterable[str] | None = None) -> str:

@@ -136,6 +136,15 @@ def test_a_tmux_name_that_is_taken_is_left_alone_and_a_longer_one_given(mas: Mas
     assert f"mas-{GIVEN[:8]}" in roots.tmux(tmux_socket, "list-sessions", "-F", "#{session_name}")
 
 
+def test_a_tmux_name_on_record_is_taken_too(mas: Mas) -> None:
+    """Its session may be brought back, and is called so in scripts."""
+    roots.start(mas, session_id=GIVEN)
+    mas.stop(GIVEN, grace=0)
+    other = GIVEN.replace("1111", "2222")
+    assert roots.start(mas, session_id=other).tmux_name == f"mas-{other[:13]}"
+    assert mas.resume(GIVEN).tmux_name == f"mas-{GIVEN[:8]}"
+
+
 def test_a_drawn_id_begins_like_nobody_elses(mas: Mas) -> None:
     """Neither a session's, nor one's that is being made or was removed."""
     made, removed = "1" + GIVEN[1:], "2" + GIVEN[1:]
