@@ -105,6 +105,14 @@ class Index(NamedTuple):
         """Whether the id of a row begins so."""
         return self.text.rfind(b'\n{"sessionId":"%b' % beginning.encode("ascii"), 0, self.end) >= 0
 
+    def beginning(self, session_id: str) -> str:
+        """The shortest beginning of a row's id, of 8 characters at least, that the id of no other row has."""
+        parts = (session_id[:length] for length in range(8, len(session_id)))
+        return next((part for part in parts if self._count(part) < 2), session_id)
+
+    def _count(self, beginning: str) -> int:
+        return self.text.count(b'\n{"sessionId":"%b' % beginning.encode("ascii"), 0, self.end)
+
     def with_row(self, row: Row) -> Pieces:
         """The text up to its end with that row in the place of the session's old one, or after the others."""
         place, text = self._place(row["sessionId"]), memoryview(self.text)

@@ -6,6 +6,7 @@ A name is a full id, a label, a tmux name, or the unique beginning of an id (4 c
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 
 from mas.errors import AmbiguousError, MasError, NotFoundError, shorten
 from mas.index import Row
@@ -45,6 +46,22 @@ def describe(row: Row, *, whole: bool = False) -> str:
     session_id = str(row["sessionId"])
     shown = session_id if whole else session_id[:8]
     return f"{shown} ({name})" if name and name != f"{PREFIX}{session_id[:8]}" else shown or str(name)
+
+
+def beginnings(ids: Iterable[str]) -> dict[str, str]:
+    """The shortest beginning of each id, of 8 characters at least, that none of the others has."""
+    ordered = ["", *sorted(set(ids)), ""]
+    shared = [_alike(one, other) for one, other in pairwise(ordered)]
+    return {
+        session_id: session_id[: max(8, before + 1, behind + 1)]
+        for session_id, before, behind in zip(ordered[1:-1], shared, shared[1:], strict=False)
+    }
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
 def _by_id(name: str, rows: Sequence[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commandline import environment, mas, ok, record, start
+from commandline import AGENT, environment, mas, ok, record, start
 
 GIVEN = "5b2f3c1e-7a4d-4e0b-9c8f-0123456789ab"
 
@@ -140,6 +140,15 @@ def test_a_list_in_a_pipe_is_a_line_a_session(place: Path) -> None:
     ]
     assert team[5] == f"mas-{team[0][:8]}"
     assert [bare[1], bare[2], bare[3], bare[5], bare[7]] == ["stopped", "initializing", "0", "", "bare"]
+
+
+def test_what_is_shown_for_ids_that_begin_alike_means_one_of_them(place: Path) -> None:
+    other = GIVEN.replace("7a4d", "7b4d")
+    start(place, session_id=other)
+    done = ok("start", "--isolated", "--template", "solo", *AGENT, "--id", GIVEN, root=place)
+    assert done.lines[-1].endswith(f" attach {GIVEN[:11]}")
+    assert {GIVEN[:11], other[:11]} < {*ok("list", "--names", root=place).lines}
+    assert ok("path", GIVEN[:11], root=place).lines == [f"{place}/sessions/{GIVEN}"]
 
 
 def test_the_names_of_a_list_are_those_that_are_understood(place: Path) -> None:

@@ -96,6 +96,12 @@ def test_how_ids_begin_is_seen_in_the_rows_alone() -> None:
     assert not Index().begins("")
 
 
+def test_what_tells_an_id_from_the_others_is_seen_in_the_rows_alone() -> None:
+    ids = ["0f0f0f0f-1111", "0f0f0f0f-1122", "ab12cd34-1111", "short"]
+    made = Index.of([{"sessionId": one} for one in ids])
+    assert [made.beginning(one) for one in ids] == ["0f0f0f0f-111", "0f0f0f0f-112", "ab12cd34", "short"]
+
+
 def test_our_keys_come_first_in_their_order() -> None:
     shuffled = dict.fromkeys(["foreign", *reversed(ROW_KEYS)], "x")
     assert [*json.loads(encode_row(shuffled))] == [*ROW_KEYS, "foreign"]

@@ -97,6 +97,24 @@ def test_any_text_means_one_session_or_is_refused_in_one_line(name: str) -> None
         assert found["sessionId"]
 
 
+def test_a_beginning_is_as_long_as_it_has_to_be() -> None:
+    longer = f"{THREE[:8]}-1111"
+    assert naming.beginnings([TWO, THREE, ONE, "short", longer]) == {
+        ONE: ONE[:25],
+        TWO: TWO[:25],
+        THREE: THREE[:14],
+        longer: longer,
+        "short": "short",
+    }
+
+
+@given(strategies.lists(strategies.text("ab", min_size=9, max_size=12), unique=True))
+def test_what_is_shown_of_ids_tells_them_apart(ids: list[str]) -> None:
+    shown = naming.beginnings(ids)
+    for one, beginning in shown.items():
+        assert beginning == one or [other for other in ids if other.startswith(beginning)] == [one]
+
+
 def test_a_tmux_name_is_as_long_as_it_has_to_be() -> None:
     taken: set[str] = set()
     names = []

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mas
-from mas import render
+from mas import naming, render
 from mas.cli.calls import Call
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def sessions(  # noqa: PLR0913  the options of the verb
     if as_json:
         call.json(listed.to_json())
     elif names:
-        _write(call, [name for view in listed.views for name in _names(view)])
+        _write(call, [name for view, shown in _shown(listed) for name in (view.label, shown) if name])
     elif quiet:
         _write(call, [view.session_id or view.tmux_name for view in listed.views])
     elif call.on_terminal:
@@ -96,9 +96,13 @@ def _write(call: Call, lines: Sequence[str]) -> None:
         call.out("\n".join(lines))
 
 
-def _names(view: "View") -> list[str]:
-    """What a person may type for a session."""
-    return [name for name in (view.label, view.session_id[:8] or view.tmux_name) if name]
+def _shown(listed: "Listed") -> list[tuple["View", str]]:
+    """Each session with what a person may type for it besides its label: as much of its id as tells it from the others.
+
+    A team that nobody registered has its tmux name alone.
+    """
+    short = naming.beginnings(view.session_id for view in listed.views if view.session_id)
+    return [(view, short.get(view.session_id, view.tmux_name)) for view in listed.views]
 
 
 def _values(view: "View") -> tuple[str, ...]:
@@ -121,14 +125,14 @@ def _show(call: Call, listed: "Listed") -> None:
         render.Column("MODE"),
         render.Column("TMUX", least=8),
     )
-    rows = [_cells(view, listed.timestamp) for view in listed.views]
+    rows = [_cells(view, short, listed.timestamp) for view, short in _shown(listed)]
     call.lines(render.table(columns, rows, call.width, colour=call.colour))
     call.lines(["", render.cut(render.one_line(_legend(listed, call.root.path)), call.width)])
 
 
-def _cells(view: "View", now: str) -> tuple[str, ...]:
+def _cells(view: "View", short: str, now: str) -> tuple[str, ...]:
     return (
-        view.label or view.session_id[:8] or "-",
+        view.label or (short if view.session_id else "-"),
         view.status + ("?" if view.stale else ""),
         view.lifecycle,
         str(view.agent_count or ""),

@@ -174,7 +174,7 @@ def _next(call: Call, started: Started) -> Iterator[tuple[str, str]]:
     yield "Workspace", str(started.workspace)
     yield "Team", summary(started.team)
     yield "Agents", started.reason
-    name = started.session.label or started.session.session_id[:8]
+    name = started.session.label or call.mas.index().beginning(started.session.session_id)
     up = wanted_up(started.session.document)
     yield "Attach" if up else "Bring up", call.command("attach" if up else "resume", name)
 
