@@ -17,10 +17,6 @@ __mas_here=${BASH_SOURCE[0]%/*}
 source "$__mas_here/state.sh" || return
 [[ -z ${__mas_loaded[2]-} ]] || return 0
 
-# All but tab and line break; ESC could end a paste, and what follows would be keys.
-__mas_controls=$'\001\002\003\004\005\006\007\010\013\014\016\017\020\021\022\023\024\025\026\027\030\031\032'
-__mas_controls+=$'\033\034\035\036\037\177'
-
 # --- telling people ---
 
 print_info() { # <text>
@@ -154,9 +150,9 @@ __mas_find_pane() { # <session> <window> <pane>: looks, and __mas_reply becomes 
 # A buffer takes any text of any length; as keys, text can be the name of a key, or too long for a command line. Pasting
 # into a pane that is dead ends the server of tmux 3.3, so that is asked in the same call.
 __mas_type() { # <pane id> <text>: as if somebody had typed it there
-    local buffer="mas-$$-$RANDOM$RANDOM" text=${2//$'\r\n'/$'\n'}
-    text=${text//$'\r'/$'\n'}
-    text=${text//["$__mas_controls"]/}
+    local buffer="mas-$$-$RANDOM$RANDOM" text
+    __mas_clean "$2" 2>/dev/null # bash may say that the caller's locale is not there
+    text=$__mas_reply
     [[ -n $text ]] || return 0
     (
         set +o pipefail

@@ -249,6 +249,24 @@ def test_where_agents_are_stamped_a_pane_that_ended_moves_nobody(sh: Bash, tmux_
     tmux(tmux_socket, "kill-pane", "-t", panes[1])
     assert sh("get_pane_info mas-team design").answer == (0, "0 sh\n2 sh\n3 sh\n")
     assert sh("send_keys_to_pane mas-team design 1 nobody").code == 1
+@pytest.mark.usefixtures("raw")
+def test_control_characters_of_two_bytes_cannot_either(
+    sh: Bash, tmux_socket: Path, tmp_path: Path, wait_until: Wait
+) -> None:
+    """Nor those that would only be there once others are left out."""
+    target = received(tmux_socket, tmp_path)
+    wait_until(lambda: "ready" in shown(tmux_socket, "=mas-raw:=raw"))
+    script = (
+        r"send_keys_to_pane mas-raw raw 0 $'a\xc2\x9b201~b\xc2\x85c\xc2\xc2\x9b\x9bd\xc2\x01\x9be \xc2\xa0\xc3\x9b'"
+    )
+    pasted = b"\033[200~a201~bcde \xc2\xa0\xc3\x9b\033[201~"
+    for count, locale in enumerate(("C.UTF-8", "C", "xx_YY"), 1):
+        said = sh(script, env={"LC_ALL": locale}).err.splitlines()
+        assert len(said) == (locale == "xx_YY"), "bash itself says at its start that there is no such locale"
+        wait_until(lambda n=count: target.read_bytes().count(b"\033[201~") == n, what=lambda: repr(target.read_bytes()))
+        assert target.read_bytes() == pasted * count
+
+
     assert sh("send_keys_to_pane mas-team design 2 twelve").answer == (0, "")
     wait_until(lambda: "twelve" in shown(tmux_socket, panes[2]))
 
