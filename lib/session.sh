@@ -139,6 +139,7 @@ show_session_details() { # <session> [project directory]
 
 show_session_stats() { # <session>
     local created windows attached panes
+    __mas_exact "${1-}" || return
     panes=$(__mas_tmux list-panes -s -t "=${1-}:" -F '#{session_created} #{session_windows} #{session_attached}' \
         2>/dev/null) || return 1
     read -r created windows attached <<<"$panes"

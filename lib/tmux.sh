@@ -79,10 +79,16 @@ __mas_unit() { # <word>: __mas_reply becomes the name of the unit, which is its 
     esac
 }
 
+# tmux takes no name at all for the session it likes best, and one that begins with $ for an id.
+__mas_exact() { # <session>: whether tmux would take it for a name; whoever asked is told where it would not
+    [[ -n $1 && $1 != '$'* ]] || { __mas_complain "'$1' cannot be the name of a tmux session" && return 1; }
+}
+
 # What runs in a pane chooses the command's name, so each field ends with a mark that it cannot know.
 __mas_look() { # <session>: fills __mas_panes with eight fields for each of its panes, in order
     local mark="<$RANDOM$RANDOM$RANDOM>" text name format=''
     __mas_panes=()
+    __mas_exact "$1" || return
     for name in window_id window_index window_name pane_id @mas_agent @mas_exit pane_dead pane_current_command; do
         format+="#{$name}$mark"
     done
@@ -188,7 +194,7 @@ create_session() { # <name> [first window]
         print_warning "Session '$name' already exists"
         return 1
     fi
-    if [[ -z $name || $name == *[.:]* ]]; then
+    if [[ -z $name || $name == '$'* || $name == *[.:]* ]]; then
         print_error "'$name' cannot be the name of a tmux session"
         return 1
     fi
@@ -203,7 +209,7 @@ create_session() { # <name> [first window]
 }
 
 session_exists() { # <name>
-    [[ -n ${1-} ]] && __mas_tmux has-session -t "=$1:" 2>/dev/null
+    __mas_exact "${1-}" 2>/dev/null && __mas_tmux has-session -t "=$1:" 2>/dev/null
 }
 
 # One of our own is ended by mas, which leaves no process of it behind and records that it was stopped.
@@ -254,6 +260,7 @@ create_window() { # <session> <name> [index]
     local name=${2-}
     __mas_tmux new-window -t "=${1-}:${3-}" -n "${name//#/##}"
 }
+    __mas_exact "${1-}" || return
 
 split_window_to_4panes() { # <session> <window>
     local at panes=0 window

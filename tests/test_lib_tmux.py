@@ -6,11 +6,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bashes import LIB, STRICT, Bash, run
-from teams import environment, tmux
+from teams import environment, sessions, tmux
 
 from mas.paths import Root
 
@@ -55,10 +56,44 @@ def test_a_session_is_made_once(sh: Bash, tmux_socket: Path) -> None:
     assert tmux(tmux_socket, "list-windows", "-t", "=mas-two:", "-F", "#{window_name}") == "lead"
 
 
-@pytest.mark.parametrize("name", ["", "a.b", "a:b"])
-def test_a_name_that_tmux_would_change_is_refused(sh: Bash, name: str) -> None:
+@pytest.mark.parametrize("name", ["", "a.b", "a:b", "$a", "$0"])
+def test_a_name_that_tmux_would_change_is_refused(sh: Bash, tmux_socket: Path, name: str) -> None:
     code, out = sh('create_session "$1"', name).answer
     assert (code, "[ERROR]" in out) == (1, True)
+    assert sessions(tmux_socket) == []
+
+
+ON_A_SESSION = [
+    ["send_to_pane", "", "0", "0", "typed"],
+    ["send_keys_to_pane", "", "0", "0", "typed"],
+    ["get_pane_info", "", "0"],
+    ["create_window", "", "oops"],
+    ["split_window_to_4panes", "", "0"],
+    ["create_mas_windows", ""],
+    ["session_exists", ""],
+    ["kill_session", ""],
+    ["attach_session", ""],
+    ["stop_agent", "", "0", "0"],
+    ["stop_all_agents", ""],
+    ["send_to_agent", "", "00", "typed"],
+    ["get_session_status", ""],
+    ["show_session_stats", ""],
+    ["start_agent", "", "0", "0", "00"],
+]
+
+
+@pytest.mark.parametrize("name", ["", "$0"])
+@pytest.mark.parametrize("words", ON_A_SESSION, ids=lambda words: words[0])
+def test_what_tmux_would_take_for_some_session_is_none(
+    sh: Bash, tmux_socket: Path, words: list[str], name: str
+) -> None:
+    """Nothing at all is the session it likes best, and what begins with ``$`` an id."""
+    tmux(tmux_socket, "new-session", "-d", "-s", "somebodys", "-n", "meta", "cat")
+    panes = ("list-panes", "-a", "-F", "#{session_name} #{window_name} #{pane_id} #{pane_pid}")
+    before = tmux(tmux_socket, *panes)
+    assert replace(sh, file="message.sh")('"$@"', words[0], name, *words[2:]).code == 1
+    assert tmux(tmux_socket, *panes) == before
+    assert shown(tmux_socket, "=somebodys:") == ""
 
 
 def test_names_are_exact(sh: Bash, tmux_socket: Path) -> None:
@@ -215,6 +250,24 @@ def test_control_characters_cannot_end_a_paste(sh: Bash, tmux_socket: Path, tmp_
 
 
 @pytest.mark.usefixtures("raw")
+def test_control_characters_of_two_bytes_cannot_either(
+    sh: Bash, tmux_socket: Path, tmp_path: Path, wait_until: Wait
+) -> None:
+    """Nor those that would only be there once others are left out."""
+    target = received(tmux_socket, tmp_path)
+    wait_until(lambda: "ready" in shown(tmux_socket, "=mas-raw:=raw"))
+    script = (
+        r"send_keys_to_pane mas-raw raw 0 $'a\xc2\x9b201~b\xc2\x85c\xc2\xc2\x9b\x9bd\xc2\x01\x9be \xc2\xa0\xc3\x9b'"
+    )
+    pasted = b"\033[200~a201~bcde \xc2\xa0\xc3\x9b\033[201~"
+    for count, locale in enumerate(("C.UTF-8", "C", "xx_YY"), 1):
+        said = sh(script, env={"LC_ALL": locale}).err.splitlines()
+        assert len(said) == (locale == "xx_YY"), "bash itself says at its start that there is no such locale"
+        wait_until(lambda n=count: target.read_bytes().count(b"\033[201~") == n, what=lambda: repr(target.read_bytes()))
+        assert target.read_bytes() == pasted * count
+
+
+@pytest.mark.usefixtures("raw")
 def test_a_long_text_arrives_whole(sh: Bash, tmux_socket: Path, tmp_path: Path, wait_until: Wait) -> None:
     target = received(tmux_socket, tmp_path)
     wait_until(lambda: "ready" in shown(tmux_socket, "=mas-raw:=raw"))
@@ -249,24 +302,6 @@ def test_where_agents_are_stamped_a_pane_that_ended_moves_nobody(sh: Bash, tmux_
     tmux(tmux_socket, "kill-pane", "-t", panes[1])
     assert sh("get_pane_info mas-team design").answer == (0, "0 sh\n2 sh\n3 sh\n")
     assert sh("send_keys_to_pane mas-team design 1 nobody").code == 1
-@pytest.mark.usefixtures("raw")
-def test_control_characters_of_two_bytes_cannot_either(
-    sh: Bash, tmux_socket: Path, tmp_path: Path, wait_until: Wait
-) -> None:
-    """Nor those that would only be there once others are left out."""
-    target = received(tmux_socket, tmp_path)
-    wait_until(lambda: "ready" in shown(tmux_socket, "=mas-raw:=raw"))
-    script = (
-        r"send_keys_to_pane mas-raw raw 0 $'a\xc2\x9b201~b\xc2\x85c\xc2\xc2\x9b\x9bd\xc2\x01\x9be \xc2\xa0\xc3\x9b'"
-    )
-    pasted = b"\033[200~a201~bcde \xc2\xa0\xc3\x9b\033[201~"
-    for count, locale in enumerate(("C.UTF-8", "C", "xx_YY"), 1):
-        said = sh(script, env={"LC_ALL": locale}).err.splitlines()
-        assert len(said) == (locale == "xx_YY"), "bash itself says at its start that there is no such locale"
-        wait_until(lambda n=count: target.read_bytes().count(b"\033[201~") == n, what=lambda: repr(target.read_bytes()))
-        assert target.read_bytes() == pasted * count
-
-
     assert sh("send_keys_to_pane mas-team design 2 twelve").answer == (0, "")
     wait_until(lambda: "twelve" in shown(tmux_socket, panes[2]))
 
