@@ -215,7 +215,7 @@ start_agent() { # <session> <window> <pane> <id> [unit directory]
 __mas_bring_back() { # <session> <where its pane stands>: an agent of ours, unless it runs
     local agent=${__mas_panes[$2 + 4]}
     [[ -n ${__mas_panes[$2 + 5]} || ${__mas_panes[$2 + 6]} == 1 ]] || return 0
-    __mas_stamp "$1"
+    __mas_stamp "$1" || return
     __mas_run restart-agent -- "$__mas_reply" "$agent" >/dev/null
 }
 

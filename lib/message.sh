@@ -75,7 +75,7 @@ __mas_address() { # [session]: __mas_session becomes the id of a session of ours
         esac
     fi
     if session_exists "$name"; then
-        __mas_stamp "$name"
+        __mas_stamp "$name" || return
         __mas_session=$__mas_reply
         [[ -n $__mas_session ]] || __mas_raw=$name
     elif __mas_find "$name"; then
@@ -102,6 +102,10 @@ __mas_send_raw() { # <session> <id> <text> <execute>
     local pane
     local -a __mas_panes=()
     __mas_look "$1" && __mas_agent_pane "$2" || return
+    if [[ -n ${__mas_panes[__mas_reply + 5]} ]]; then # a shell is left, which would run it
+        __mas_complain "agent $2 of session $1 has ended"
+        return 1
+    fi
     pane=${__mas_panes[__mas_reply + 3]}
     __mas_type "$pane" "$3" || return
     [[ $4 != true && $4 != 1 ]] || __mas_key "$pane" Enter

@@ -175,15 +175,17 @@ __mas_key() { # <pane id> <key>
 
 # --- sessions ---
 
-__mas_stamp() { # <tmux session>: __mas_reply becomes the id of the session of ours that it is, nothing where it is none
-    local stamp
-    stamp=$(__mas_tmux display-message -p -t "=$1:" '#{@mas_session}:#{@mas_root}' 2>/dev/null) || stamp=''
+__mas_stamp() { # <tmux session>: __mas_reply becomes the id of the session of ours that it is, nothing where it is nobody's
+    # fails where it is another root's, whose mas alone may type into it and end it
+    local stamp root
+    stamp=$(__mas_tmux display-message -p -t "=$1:" '#{@mas_session}:#{@mas_root}') || return
+    root=${stamp#*:}
     __mas_root
-    if [[ ${stamp%%:*} == ?* ]] && __mas_same "${stamp#*:}" "$__mas_reply"; then
-        __mas_reply=${stamp%%:*}
-    else
-        __mas_reply=''
+    if [[ ${stamp%%:*} == ?* ]] && ! __mas_same "$root" "$__mas_reply"; then
+        __mas_complain "session $1 belongs to $root; to mean it: MAS_ROOT=$root"
+        return 1
     fi
+    __mas_reply=${stamp%%:*}
 }
 
 # The tmux session of one of our own sessions is built by mas, with its whole team, and recorded.
@@ -219,7 +221,7 @@ kill_session() { # <name>
         print_warning "Session '$name' does not exist"
         return 1
     fi
-    __mas_stamp "$name"
+    __mas_stamp "$name" || return
     if [[ -n $__mas_reply ]]; then
         __mas_run stop --quiet "$__mas_reply" >/dev/null
     else
@@ -258,9 +260,9 @@ sanitize_session_name() { # <name>
 
 create_window() { # <session> <name> [index]
     local name=${2-}
+    __mas_exact "${1-}" || return
     __mas_tmux new-window -t "=${1-}:${3-}" -n "${name//#/##}"
 }
-    __mas_exact "${1-}" || return
 
 split_window_to_4panes() { # <session> <window>
     local at panes=0 window

@@ -286,6 +286,33 @@ def test_who_is_not_there_does_not_get_it(sh: Bash, tmux_socket: Path) -> None:
     assert plain(sh("send_to_agent mas-raw 01 x")) == (1, ["[ERROR] Invalid agent ID: 01"])
 
 
+def test_nothing_is_typed_where_an_agent_ended(sh: Bash, raw: str, tmux_socket: Path) -> None:
+    """What is left of its pane is a shell, which would run it."""
+    tmux(tmux_socket, "set-option", "-p", "-t", f"={raw}:=design.2", "@mas_exit", "3")
+    done = sh('send_to_agent "$1" 12 hello true', raw)
+    assert (done.code, done.out, done.err) == (1, "", f"mas: agent 12 of session {raw} has ended\n")
+    assert screens(tmux_socket, raw)["12"] == ""
+
+
+# --- in a session of another root ---
+
+
+def test_another_roots_team_is_left_alone(sh: Bash, root: Root, tmux_socket: Path) -> None:
+    pair = of_its_own(sh, root, tmux_socket, "pair")
+    before = tmux(tmux_socket, "list-panes", "-a", "-F", "#{pane_id} #{pane_pid}")
+    said = f"mas: session {NAME} belongs to {root.path}; to mean it: MAS_ROOT={root.path}\n"
+    for words in (
+        "route_message 11 hello true",
+        'send_to_agent "$SESSION_NAME" 11 hello',
+        'kill_session "$SESSION_NAME"',
+    ):
+        done = pair(words, MAS_ROOT=str(root.path.parent / "other"))
+        assert (done.code, done.out, done.err) == (1, "", said)
+    assert tmux(tmux_socket, "list-panes", "-a", "-F", "#{pane_id} #{pane_pid}") == before
+    assert "hello" not in tmux(tmux_socket, "capture-pane", "-p", "-t", f"={NAME}:.1")
+    assert pair.sent() == []
+
+
 # --- many messages ---
 
 

@@ -276,12 +276,16 @@ def test_killing_one_of_ours_is_recorded(sh: Bash, root: Root) -> None:
     assert (record["runtime"]["wanted"], record["runtime"]["observed"]) == ("down", "down")
 
 
-def test_a_session_of_another_root_is_only_a_tmux_session(sh: Bash, root: Root, tmp_path: Path) -> None:
+def test_a_session_of_another_root_is_left_to_its_mas(sh: Bash, root: Root, tmp_path: Path) -> None:
     other = Root(tmp_path / "another root")
     name = start(other)
-    assert sh("kill_session $1", name).answer == (0, "")
-    assert sh("create_session $1", name).answer == (0, "")
-    assert [row["status"] for row in json.loads(mas(other, "list", "--json", "--all"))["sessions"]] != ["active"]
+    for script in ('kill_session "$1"', 'cleanup_session "$1"'):
+        done = sh(script, name)
+        assert (done.code, done.err) == (
+            1,
+            f"mas: session {name} belongs to {other.path}; to mean it: MAS_ROOT={other.path}\n",
+        )
+    assert [row["status"] for row in json.loads(mas(other, "list", "--json", "--all"))["sessions"]] == ["active"]
     assert not (root.path / "sessions").exists()
 
 
