@@ -47,13 +47,16 @@ def prepare_raw(server: tmux.Server, plan: LaunchPlan) -> Run:
     return lambda: subprocess.run(words, input=text, check=True, capture_output=True)
 
 
+_UNTARGETED = (b'"set-option" "-p" "@', b'"set-option" "-p" "-F" "@', b'"select-pane" "-T"')
+
+
 def prepare_single(server: tmux.Server, plan: LaunchPlan) -> Run:
     """A client for each command, as a shell script would do it."""
     commands = script(plan).removeprefix(b"if-shell -F 1 { ").removesuffix(b" }\n").split(b" ; ")
     place = b'"split-window" "-t" "=%s:"' % plan.name.encode()
     # Stamps without a target mean the pane made last, which a client of its own does not know; they are left out.
     known = [command.replace(b'"split-window" "-e"', place + b' "-e"') for command in commands]
-    known = [command for command in known if not command.startswith((b'"set-option" "-p" "@', b'"select-pane" "-T"'))]
+    known = [command for command in known if not command.startswith(_UNTARGETED)]
 
     def run() -> None:
         for command in known:

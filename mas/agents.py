@@ -20,11 +20,12 @@ class Signs(NamedTuple):
 
     ``before`` is its screen a moment earlier, None where nobody looked, ``worked`` the clock ticks of processor time it
     used since. ``rests`` says how many looks in a row saw the same, ``keys`` whether its terminal gives it single keys,
-    None where that cannot be seen.
+    None where that cannot be seen. ``replaced`` is whether somebody has started another program in its pane.
     """
 
     there: bool
     dead: bool = False
+    replaced: bool = False
     exit_code: int | None = None
     command: str = ""
     screen: str = ""
@@ -53,9 +54,10 @@ def classify(signs: Signs, profile: Profile) -> Doing:
     """The state that the signs speak for; a changing screen wins over what stands on it."""
     if not signs.there:
         return Doing("missing", "tmux has no pane for it")
-    if signs.exit_code is not None or signs.dead:
-        how = "its pane is dead" if signs.exit_code is None else f"its wrapper recorded exit code {signs.exit_code}"
-        return Doing("exited", how, signs.exit_code)
+    if signs.exit_code is not None:
+        return Doing("exited", f"its wrapper recorded exit code {signs.exit_code}", signs.exit_code)
+    if signs.dead or signs.replaced:
+        return Doing("exited", "its pane is dead" if signs.dead else "another program was started in its pane")
     if signs.before is not None and signs.before != signs.screen:
         return Doing("running", "its screen is changing")
     patterns: tuple[tuple[State, str], ...] = (

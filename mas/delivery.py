@@ -152,9 +152,11 @@ class _View(NamedTuple):
         look = self.seen.get(agent_id)
         if look is None:
             return "it is not up"
-        if not look.there:
-            return "its pane is dead" if look.dead else f"it has ended (exit {look.exit_code})"
-        return ""
+        if look.dead:
+            return "its pane is dead"
+        if look.exit_code is not None:
+            return f"it has ended (exit {look.exit_code})"
+        return "another program was started in its pane" if look.replaced else ""
 
     def _asks(self, agent_id: str) -> bool:
         return agents.asks(self.seen[agent_id].screen, self.found.profile)

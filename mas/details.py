@@ -261,7 +261,7 @@ def agents_of(
 
 def _in_pane(agent: AgentDetail, pane: tmux.SeenPane, seen: tmux.PaneFacts | None) -> AgentDetail:
     return agent._replace(
-        status="stopped" if pane.dead or pane.exit_code is not None else "running",
+        status="stopped" if pane.dead or pane.replaced or pane.exit_code is not None else "running",
         pane_id=pane.pane_id,
         command=seen.command if seen else "",
         directory=seen.path if seen else agent.directory,

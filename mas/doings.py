@@ -30,6 +30,7 @@ def gather(mas: "Mas", session_id: str, commands: Mapping[str, str]) -> dict[str
         signs[agent_id] = Signs(
             there=True,
             dead=look.dead,
+            replaced=look.replaced,
             exit_code=look.exit_code,
             command=commands.get(agent_id, ""),
             screen=look.screen,

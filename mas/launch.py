@@ -132,10 +132,10 @@ def script(plan: LaunchPlan) -> bytes:
 
 def restamp(plan: LaunchPlan, wrong: str, right: str) -> bytes:
     """The script that moves the first agent's stamp, title and pipe from one pane to another, named by their ids."""
-    unset = command("set-option", "-p", "-u", "-t", wrong, "@mas_agent")
+    unset = [command("set-option", "-p", "-u", "-t", wrong, name) for name in ("@mas_agent", "@mas_pid")]
     silent = [command("pipe-pane", "-t", wrong)] if plan.panes[0].pipe else []
     untitled = command("select-pane", "-t", wrong, "-T", "")
-    return _script([unset, *silent, untitled, *_stamp(plan.panes[0], "-t", right)])
+    return _script([*unset, *silent, untitled, *_stamp(plan.panes[0], "-t", right)])
 
 
 def respawn_script(plan: LaunchPlan, pane: PanePlan, pane_id: str) -> bytes:
@@ -246,6 +246,7 @@ def _session(plan: LaunchPlan, window: WindowPlan) -> Iterator[bytes]:
 def _stamp(pane: PanePlan, *target: str) -> Iterator[bytes]:
     """Without a target these mean the pane that the command before has made, wherever hooks have moved it."""
     yield command("set-option", "-p", *target, "@mas_agent", pane.agent_id)
+    yield command("set-option", "-p", "-F", *target, "@mas_pid", "#{pane_pid}")
     yield command("select-pane", *target, "-T", literal(pane.title))
     if pane.pipe:
         yield command("pipe-pane", *target, pane.pipe)

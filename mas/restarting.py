@@ -37,7 +37,8 @@ def restart(mas: "Mas", session_id: str, agent_id: str, *, again: bool = False, 
             raise RefusedError(msg, hint="call it from outside of that pane")
         if not (again and found.profile.resume):
             courier.enqueue_prompts(mas, session_id, found.team, [agent.id])
-        _end_agent(found, agent.id, look.pid, old, grace)
+        if not look.replaced:  # there no wrapper keeps the pane, which would end with what runs in it
+            _end_agent(found, agent.id, look.pid, old, grace)
         tmux.respawn(found.server, plan, agent.id, found.panes[agent.id])
         _end(old)
     if courier.something_waits(mas, session_id):

@@ -8,10 +8,10 @@ import stubs
 import teams
 from roots import mas_of
 
-from mas import doings
+from mas import details, doings, restarting
 from mas.agents import Doing
 from mas.app import Mas
-from mas.messages import Address
+from mas.messages import Address, Fate
 from mas.paths import Root
 from mas.reach import reach
 
@@ -42,6 +42,20 @@ def test_each_agent_is_told_with_the_evidence(mas: Mas, tmux_socket: Path, wait_
         "12": Doing("exited", "its wrapper recorded exit code 4", 4),
         "13": Doing("missing", "tmux has no pane for it"),
     }
+
+
+def test_a_program_that_somebody_started_in_its_place_is_not_the_agent(
+    mas: Mas, tmux_socket: Path, wait_until: Wait
+) -> None:
+    session_id = stubs.start(mas, program="cat", ids=("10",))
+    found = reach(mas, session_id)
+    teams.tmux(tmux_socket, "respawn-pane", "-k", "-t", found.panes["10"], "cat")
+    assert doings.gather(mas, session_id, {})["10"] == Doing("exited", "another program was started in its pane")
+    assert details.gather(mas, session_id).agents[0].status == "stopped"
+    fate = mas.send(session_id, Address("10", "canary")).fates["10"]
+    assert fate == Fate("queued", "another program was started in its pane")
+    restarting.restart(mas, session_id, "10", grace=0)
+    wait_until(lambda: "canary" in stubs.screen(mas, session_id, "10"))
 
 
 def test_a_screen_that_changes_and_a_program_that_runs_are_told_too(mas: Mas, wait_until: Wait) -> None:

@@ -31,6 +31,12 @@ def stamps(socket: str) -> list[str]:
     )
 
 
+def programs(socket: str) -> list[str]:
+    """Whether what a pane runs is noted on it, a word for each."""
+    told = "#{?#{==:#{@mas_pid},#{pane_pid}},its own,#{@mas_pid}}"
+    return roots.tmux(Path(socket), "list-panes", "-a", "-F", told)
+
+
 def panes(server: tmux.Server) -> list[str]:
     return [pane.pane_id for pane in tmux.panes(server, seen(server).tmux_id, "")]
 
@@ -43,6 +49,7 @@ def test_a_session_and_its_panes_are_stamped_and_no_other(server: tmux.Server) -
         f"mas-tmux|{ID}|{ROOT}|11",
         "mas-tmux2|||",
     ]
+    assert programs(server.socket) == ["its own", "its own", ""]
 
 
 def test_a_pane_may_stay_without_a_stamp(server: tmux.Server) -> None:
@@ -90,6 +97,7 @@ def test_stamps_are_taken_back(server: tmux.Server) -> None:
     tmux.stamp(server, seen(server), ID, ROOT, {first: "10", second: "11"})
     tmux.unstamp(server, seen(server), ID)
     assert stamps(server.socket) == ["mas-tmux|||", "mas-tmux|||", "mas-tmux2|||"]
+    assert programs(server.socket) == ["", "", ""]
     tmux.unstamp(server, seen(server), ID)
 
 

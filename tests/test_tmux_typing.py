@@ -211,6 +211,35 @@ def test_the_shell_behind_an_agent_that_has_ended_gets_nothing(
     assert typed(server, team, "00", b"touch canary\n") == Typed(reason="it has ended (exit 3)", ended=True)
 
 
+def test_a_program_that_somebody_started_in_its_place_gets_nothing(
+    server: Server, tmux_socket: Path, directory: Path, launch: Callable[..., Launched]
+) -> None:
+    team = launch()
+    pane = team.panes["00"]
+    teams.tmux(tmux_socket, "respawn-pane", "-k", "-t", pane, "-c", str(directory), "sh", "-c", "exec cat >got")
+    look = tmux.looks(server, [pane])[pane]
+    assert (look.replaced, look.there, look.agent_id) == (True, False, "00")
+    assert {one.agent_id: one.replaced for one in tmux.panes(server, team.tmux_id, teams.SESSION)} == {
+        "00": True,
+        "01": False,
+    }
+    assert typed(server, team, "00", b"canary\n") == Typed(reason="another program was started in its pane", ended=True)
+    assert typed(server, team, "01", b"canary\n").done
+    tmux.respawn(server, teams.plan(directory, {"a": 2}, RAW), "00", pane)
+    assert tmux.looks(server, [pane])[pane].there
+    assert typed(server, team, "00", b"back").done
+
+
+def test_a_pane_without_a_note_of_its_program_is_typed_to(
+    server: Server, tmux_socket: Path, launch: Callable[..., Launched]
+) -> None:
+    team = launch()
+    pane = team.panes["00"]
+    teams.tmux(tmux_socket, "set-option", "-p", "-u", "-t", pane, "@mas_pid")
+    assert tmux.looks(server, [pane])[pane].there
+    assert typed(server, team, "00", b"hello").done
+
+
 def test_a_pane_that_takes_no_input_is_a_refusal(
     server: Server, tmux_socket: Path, launch: Callable[..., Launched]
 ) -> None:

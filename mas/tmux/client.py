@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SOCKET_VARIABLE = "MAS_TMUX_SOCKET"
 
+REPLACED = "&&:#{@mas_pid},#{!=:#{@mas_pid},#{pane_pid}}"
+"""A field of a pane: 1 where somebody has started another program in it. A pane may have no ``@mas_pid``: then 0."""
+
 _SOCKET_LENGTH = 107
 _SESSION_ID = re.compile(r"\$[0-9]+", re.ASCII)
 _PANE_ID = re.compile(r"%[0-9]+", re.ASCII)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mas.listings import Listing
-from mas.tmux.client import Server, ask, equals, listing, number, pane_target, unclear
+from mas.tmux.client import REPLACED, Server, ask, equals, listing, number, pane_target, unclear
 
 CROWD = 16
 """Panes that one client call may speak of: a command line for tmux holds about 16,000 bytes."""
@@ -16,6 +16,7 @@ _FACTS = (
     "@mas_exit",
     "@mas_ready",
     "pane_dead",
+    REPLACED,
     "pane_pid",
     "pane_tty",
 )
@@ -25,8 +26,8 @@ _PLACE = ("cursor_x", "cursor_y", "history_size")
 class Look(NamedTuple):
     """One pane at one moment. ``exit_code`` is None while its agent runs.
 
-    ``ready`` says that somebody saw the agent read since it was started. ``place`` is where the cursor is: a text shows
-    even where it looks like what was there before.
+    ``ready`` says that somebody saw the agent read since it was started, ``replaced`` that another program was started
+    in its pane. ``place`` is where the cursor is: a text shows even where it looks like what was there before.
     """
 
     session_id: str
@@ -35,6 +36,7 @@ class Look(NamedTuple):
     exit_code: int | None = None
     ready: bool = False
     dead: bool = False
+    replaced: bool = False
     pid: int = 0
     tty: str = ""
     place: tuple[str, ...] = ()
@@ -43,7 +45,7 @@ class Look(NamedTuple):
     @property
     def there(self) -> bool:
         """Whether an agent runs in it."""
-        return not self.dead and self.exit_code is None
+        return not (self.dead or self.replaced) and self.exit_code is None
 
     def shows(self) -> tuple[object, ...]:
         """What a person sees: two looks with the same value saw the same."""
@@ -82,7 +84,7 @@ def _question(pane: str, rows: Listing) -> Iterator[str]:
 
 
 def _look(facts: Sequence[str], screen: str) -> Look:
-    session_id, root, agent_id, code, ready, dead, pid, tty, *place = facts
+    session_id, root, agent_id, code, ready, dead, replaced, pid, tty, *place = facts
     return Look(
         session_id=session_id,
         root=root,
@@ -90,6 +92,7 @@ def _look(facts: Sequence[str], screen: str) -> Look:
         exit_code=number(code) if code else None,
         ready=bool(ready),
         dead=dead == "1",
+        replaced=replaced == "1",
         pid=number(pid),
         tty=tty,
         place=tuple(place),

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from mas import proc
 from mas.errors import CapacityError, NotFoundError
-from mas.tmux.client import Server, ask, equals, listing, number, pane_target, session_target, unclear
+from mas.tmux.client import REPLACED, Server, ask, equals, listing, number, pane_target, session_target, unclear
 
 _SERVER = ("pid", "start_time", "socket_path")
 _SESSION = ("session_id", "session_name", "@mas_session", "@mas_root", "session_attached")
-_PANE = ("window_index", "window_name", "@mas_agent", "pane_pid", "pane_dead", "@mas_exit", "window_active")
+_PANE = ("window_index", "window_name", "@mas_agent", "pane_pid", "pane_dead", "@mas_exit", "window_active", REPLACED)
 _FACTS = ("pane_current_command", "pane_current_path")
 _SPARE_DESCRIPTORS = 16
 """What a server needs beside its panes: a socket for each client, and a few more while it starts a pane."""
@@ -42,7 +42,7 @@ class SeenPane(NamedTuple):
     """A pane as tmux tells it. ``agent_id`` is empty for one that a person opened.
 
     ``exit_code`` is None while the agent runs; after that a shell has taken its place. ``window_active`` is whether its
-    window is the one that is shown.
+    window is the one that is shown, ``replaced`` whether somebody has started another program in it.
     """
 
     pane_id: str
@@ -53,6 +53,7 @@ class SeenPane(NamedTuple):
     dead: bool
     exit_code: int | None
     window_active: bool = False
+    replaced: bool = False
 
 
 class PaneFacts(NamedTuple):
@@ -104,10 +105,10 @@ def panes(server: Server, tmux_id: str, session_id: str) -> tuple[SeenPane, ...]
 
 
 def _pane(pane_id: str, index: str, window: str, agent_id: str, pid: str, *state: str) -> SeenPane:
-    dead, code, active = state
+    dead, code, active, replaced = state
     exit_code = number(code) if code else None
     place = pane_target(pane_id), number(index), window
-    return SeenPane(*place, agent_id, number(pid), dead == "1", exit_code, active == "1")
+    return SeenPane(*place, agent_id, number(pid), dead == "1", exit_code, active == "1", replaced == "1")
 
 
 def pane_facts(server: Server, tmux_id: str, session_id: str) -> dict[str, PaneFacts]:

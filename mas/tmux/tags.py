@@ -15,10 +15,7 @@ def stamp(server: Server, seen: SeenSession, session_id: str, root: str, agents:
     stamped; ``unstamp`` then takes back what there is of it.
     """
     target = session_target(seen.tmux_id)
-    commands = [
-        command("set-option", "-p", "-t", pane_target(pane), "@mas_agent", agent_id)
-        for pane, agent_id in agents.items()
-    ]
+    commands = [line for pane, agent_id in agents.items() for line in _pane(pane_target(pane), agent_id)]
     commands.append(command("set-option", "-t", target, "@mas_root", root))
     commands.append(command("set-option", "-t", target, "@mas_session", session_id))
     _run_where(server, seen, equals("@mas_session", ""), commands)
@@ -36,13 +33,24 @@ def unstamp(server: Server, seen: SeenSession, session_id: str) -> None:
     Raises UnknownStateError where something of it may still be there.
     """
     found = (*panes(server, seen.tmux_id, ""), *panes(server, seen.tmux_id, session_id))
-    commands = [command("set-option", "-p", "-u", "-t", pane.pane_id, "@mas_agent") for pane in found]
+    commands = [
+        command("set-option", "-p", "-u", "-t", pane.pane_id, name)
+        for pane in found
+        for name in ("@mas_agent", "@mas_pid")
+    ]
     target = session_target(seen.tmux_id)
     commands += [command("set-option", "-u", "-t", target, name) for name in ("@mas_root", "@mas_session")]
     ours = f"#{{||:{equals('@mas_session', '')},{equals('@mas_session', session_id)}}}"
     _run_where(server, seen, ours, commands)
     if panes(server, seen.tmux_id, session_id):
         raise UnknownStateError(f"the stamp of tmux session {seen.name} could not be taken back", hint="mas doctor")
+
+
+def _pane(target: str, agent_id: str) -> tuple[bytes, ...]:
+    return (
+        command("set-option", "-p", "-t", target, "@mas_agent", agent_id),
+        command("set-option", "-p", "-F", "-t", target, "@mas_pid", "#{pane_pid}"),
+    )
 
 
 def _run_where(server: Server, seen: SeenSession, condition: str, commands: list[bytes]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mas.errors import MissingProgramError, UnknownStateError
-from mas.tmux.client import Server, call, equals, is_absent, listing, pane_target
+from mas.tmux.client import REPLACED, Server, call, equals, is_absent, listing, pane_target
 from mas.tmux.looks import CROWD
 
 ENTER = b"\r"
@@ -18,7 +18,7 @@ ENTER = b"\r"
 
 _PANE = "PANE"
 
-_FACTS = ("pane_id", "@mas_session", "@mas_agent", "pane_dead", "@mas_exit", "pane_input_off")
+_FACTS = ("pane_id", "@mas_session", "@mas_agent", "pane_dead", "@mas_exit", REPLACED, "pane_input_off")
 
 
 class Typed(NamedTuple):
@@ -101,13 +101,14 @@ def _guarded(server: Server, panes: Mapping[str, str], session_id: str, deed: _D
 
 
 def _right(pane: str, agent_id: str, session_id: str) -> str:
-    """The condition for typing: this very pane, ours, with its agent in it, alive and taking input."""
+    """The condition for typing: this very pane, ours, with its agent in it and nothing else, alive, taking input."""
     condition = equals("pane_id", pane)
     for field, value in (
         ("@mas_session", session_id),
         ("@mas_agent", agent_id),
         ("pane_dead", "0"),
         ("@mas_exit", ""),
+        (REPLACED, "0"),
         ("pane_input_off", "0"),
     ):
         condition = f"#{{&&:{condition},{equals(field, value)}}}"
@@ -115,13 +116,15 @@ def _right(pane: str, agent_id: str, session_id: str) -> str:
 
 
 def _refusal(row: Sequence[str], session_id: str, panes: Mapping[str, str]) -> Typed:
-    pane, session, agent_id, dead, code, closed = row
+    pane, session, agent_id, dead, code, replaced, closed = row
     if (session, agent_id) != (session_id, panes[pane]):
         return Typed(reason="its pane belongs to somebody else")
     if dead == "1":
         return Typed(reason="its pane is dead", ended=True)
     if code:
         return Typed(reason=f"it has ended (exit {code})", ended=True)
+    if replaced == "1":
+        return Typed(reason="another program was started in its pane", ended=True)
     return Typed(reason="the input of its pane is switched off" if closed == "1" else "tmux refused it")
 
 
