@@ -18,7 +18,6 @@ from mas.errors import InvalidIdError, MasError
 from mas.lifecycle import SessionStatus
 from mas.manager import SessionManager
 from mas.paths import Root
-from mas.reconcile import Finding
 from mas.record import runtime_of
 
 Wait = Callable[..., None]
