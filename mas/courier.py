@@ -52,15 +52,23 @@ def enqueue_prompts(mas: "Mas", session_id: str, team: Team, agent_ids: Collecti
 
 
 def enqueue_config(mas: "Mas", session_id: str, config: Mapping[str, Any]) -> int:
-    """Let the prompts of a configuration wait for their agents, but none that an agent was given before.
+    """Let the prompts of a configuration wait for their agents, but none that an agent was given since the team was launched.
 
     Returns how many are new.
     """
     team = apply_config(stored_team(mas, session_id)[0], config)
-    prompts = (one for one in Mailbox(mas.root, session_id).messages().values() if one.kind == PROMPT)
+    launched = _launched(mas, session_id)
+    messages = Mailbox(mas.root, session_id).messages().values()
+    prompts = (one for one in messages if one.kind == PROMPT and one.timestamp >= launched)
     had = {(one.to, one.text) for one in prompts if all(fate.outcome != "refused" for fate in one.fates.values())}
     new = [agent_id for agent_id, text in initial_prompts(team) if ((agent_id,), text) not in had]
     return enqueue_prompts(mas, session_id, team, new)
+
+
+def _launched(mas: "Mas", session_id: str) -> str:
+    """When the team was brought up again, just before its first prompts were made to wait; empty where it never was."""
+    times = (line.ts for line in mas.storage.records(session_id) if line.type == "runtime" and "nonce" in line.data)
+    return max(times, default="")
 
 
 def _prompt(agent_id: str, text: str) -> Message:

@@ -113,6 +113,22 @@ def test_a_prompt_that_still_waits_is_neither_doubled_nor_outlived_by_another(ma
     assert [(text, fate.outcome) for _, text, fate in fates(mas, session_id)] == [("one", "refused"), ("two", "queued")]
 
 
+def test_prompts_of_a_configuration_are_given_once_in_each_life_of_a_team(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, config=stubs.prompts(a10="begin"))
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["begin"])
+    config = stubs.prompts(a10="begin", a11="two")
+    expected = [["begin"], ["two"]]
+    for life in (1, 2, 3):
+        assert courier.enqueue_config(mas, session_id, config) == 1
+        courier.deliver_waiting(mas, session_id)
+        wait_until(lambda: all(fate.outcome == "submitted" for *_, fate in fates(mas, session_id)))
+        assert courier.enqueue_config(mas, session_id, config) == 0
+        assert [stubs.received(mas, session_id, one) for one in ("10", "11")] == [one * life for one in expected]
+        mas.stop(session_id, grace=0)
+        mas.resume(session_id)
+        wait_until(lambda life=life: stubs.received(mas, session_id, "10") == ["begin"] * (life + 1))
+
+
 def test_a_session_without_prompts_has_nobody_waiting(mas: Mas) -> None:
     session_id = stubs.start(mas)
     assert not courier.something_waits(mas, session_id)
