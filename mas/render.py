@@ -148,14 +148,16 @@ def facts(pairs: Iterable[tuple[str, str]], *, indent: int = 2, gap: int = 2, wi
 
 def _broken(text: str, width: int | None) -> list[str]:
     lines = text.split("\n")
-    if width is None or all(width_of(line) <= width for line in lines):
-        return lines
-    import textwrap  # noqa: PLC0415  most values fit
+    return lines if width is None else [part for line in lines for part in wrapped(line, width)]
 
-    wrapped = (
-        textwrap.wrap(line, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""] for line in lines
-    )
-    return [line for part in wrapped for line in part]
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A clean line as so many as it takes, broken between words alone: what is longer is to be copied whole."""
+    if width_of(text) <= width:
+        return [text]
+    import textwrap  # noqa: PLC0415  most texts fit
+
+    return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 # --- terminals ---

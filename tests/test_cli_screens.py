@@ -49,6 +49,32 @@ def test_a_list_does_not_wrap(terminal: Terminal, place: Path) -> None:
     assert shown[3:] == ["", render.cut(f"2 sessions, 1 active · in {place}", 80)]
 
 
+def test_what_the_doctor_finds_is_not_cut_and_can_be_copied(terminal: Terminal, place: Path) -> None:
+    """What can be mended, what is left to a person and what is told only are counted apart."""
+    damaged, redirected = record(place), record(place)
+    log = place / "sessions" / damaged / "events.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"initializing", b"initialising", 1))
+    (place / "sessions" / damaged).chmod(0o755)
+    shell = place / "sessions" / redirected / ".session"
+    shell.unlink()
+    shell.symlink_to("nowhere")
+    (place / "sessions" / "notes").mkdir()
+    shown = terminal.run("mas doctor")
+    assert max(map(len, shown)) <= 80
+    assert sorted(shown[1:-1]) == sorted(
+        [
+            f"{damaged[:8]}  others can read its directory",
+            f"{damaged[:8]}  events.jsonl: record 1 at byte 0: checksum differs",
+            f"            `mas doctor --fix {damaged[:8]}`",
+            f"{redirected[:8]}  .session is no regular file",
+            "            mas follows no links; look at it and move it away",
+            "notes     this directory holds no session; it is left alone",
+        ]
+    )
+    assert shown[-1] == "3 findings remain, 1 left alone; `mas doctor --fix` mends 1 of them"
+    assert terminal.run("mas doctor --fix")[-1] == "2 findings remain, 1 mended, 1 left alone"
+
+
 def test_a_list_on_a_wide_terminal_shows_everything(place: Path, tmux_socket: Path, wait_until: Wait) -> None:
     made = start(place, label="checkout")
     wide = open_terminal(tmux_socket.parent, place, wait_until, columns=150)

@@ -412,7 +412,7 @@ def test_the_doctor_finds_plans_and_mends(place: Path) -> None:
     before = fingerprint(place)
     found = mas("doctor", root=place)
     assert found.code == 1
-    assert found.err.endswith("; --fix mends it\n")
+    assert found.err.endswith("findings remain; `mas doctor --fix` mends them\n")
     assert {line.split("\t")[0] for line in found.lines} == {"index", made}
     for fix in ((), ("--fix",)):
         planned = mas("doctor", *fix, "--dry-run", root=place)
@@ -432,7 +432,8 @@ def test_what_would_lose_something_is_mended_only_when_named(place: Path) -> Non
     log.write_bytes(log.read_bytes()[:-10])
     found = mas("doctor", "--fix", root=place)
     assert found.code == 1
-    assert found.lines[0].split("\t")[3] == f"doctor --fix {made[:8]}"
+    assert found.lines[0].split("\t")[3] == f"`mas doctor --fix {made[:8]}`"
+    assert mas("doctor", made, root=place).err == f"1 finding remains; `mas doctor --fix {made[:8]}` mends it\n"
     assert mas("show", made, root=place).lines[2].startswith("  problem ")
     assert ok("doctor", "--fix", made, root=place).err == "1 found and mended\n"
 
