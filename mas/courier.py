@@ -52,7 +52,7 @@ def enqueue_prompts(mas: "Mas", session_id: str, team: Team, agent_ids: Collecti
 
 
 def enqueue_config(mas: "Mas", session_id: str, config: Mapping[str, Any]) -> int:
-    """Let the prompts of a configuration wait for their agents, but none that an agent was given since the team was launched.
+    """Let the prompts of a configuration wait for their agents, but none that was given since the team was launched.
 
     Returns how many are new.
     """
