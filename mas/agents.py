@@ -47,7 +47,12 @@ class Doing(NamedTuple):
         return {"state": self.state, "evidence": self.evidence, "exitCode": self.exit_code}
 
     def __str__(self) -> str:
-        return f"exited({self.exit_code})" if self.state == "exited" else self.state
+        return self.state if self.exit_code is None else exited(self.exit_code)
+
+
+def exited(code: int) -> str:
+    """The state of an agent whose program has ended, with its exit code."""
+    return f"exited({code})"
 
 
 def classify(signs: Signs, profile: Profile) -> Doing:

@@ -15,7 +15,8 @@ SHELL = Profile("shell", ("sh",), kind="shell")
     [
         (Signs(there=False), AGENT, "missing", "no pane"),
         (Signs(there=True, exit_code=3), AGENT, "exited(3)", "exit code 3"),
-        (Signs(there=True, dead=True), AGENT, "exited(None)", "dead"),
+        (Signs(there=True, dead=True), AGENT, "exited", "dead"),
+        (Signs(there=True, replaced=True), AGENT, "exited", "another program"),
         (Signs(there=True, screen="b", before="a"), AGENT, "running", "changing"),
         (Signs(there=True, screen="May I?", before="May I?"), AGENT, "waiting", "May I?"),
         (Signs(there=True, screen="done\n> ", before="done\n> "), AGENT, "idle", ">"),

@@ -205,7 +205,7 @@ def test_an_agent_that_ended_is_told_with_its_code(place: Path, wait_until: Wait
 
     wait_until(lambda: agent()["status"] == "stopped")
     assert agent()["exitCode"] == 3
-    assert "exited (3)" in ok("agents", made, root=place).out
+    assert "exited(3)" in ok("agents", made, root=place).out
 
 
 def test_nothing_is_said_of_agents_where_tmux_says_nothing(place: Path) -> None:

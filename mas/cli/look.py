@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mas import details, doings, render
+from mas.agents import exited
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, Quiet, call_of
 from mas.clock import utc_now
@@ -108,7 +109,7 @@ def _team(call: Call, found: Details) -> list[str]:
 
 
 def _cells(agent: AgentDetail, found: Details) -> tuple[str, ...]:
-    status = agent.status if agent.exit_code is None else f"exited ({agent.exit_code})"
+    status = agent.status if agent.exit_code is None else exited(agent.exit_code)
     where = relative(agent.directory, found.view.working_dir)
     return (agent.unit, agent.id, agent.name, agent.model, status, agent.command, where)
 
