@@ -20,12 +20,14 @@ class Signs(NamedTuple):
 
     ``before`` is its screen a moment earlier, None where nobody looked, ``worked`` the clock ticks of processor time it
     used since. ``rests`` says how many looks in a row saw the same, ``keys`` whether its terminal gives it single keys,
-    None where that cannot be seen. ``replaced`` is whether somebody has started another program in its pane.
+    None where that cannot be seen. ``replaced`` is whether somebody has started another program in its pane, ``ready``
+    whether the agent was seen to read since it was started.
     """
 
     there: bool
     dead: bool = False
     replaced: bool = False
+    ready: bool = False
     exit_code: int | None = None
     command: str = ""
     screen: str = ""
@@ -72,9 +74,12 @@ def classify(signs: Signs, profile: Profile) -> Doing:
         ("idle", profile.ready),
     )
     shown = ((state, _shown(pattern, signs.screen)) for state, pattern in patterns)
-    return next(
+    doing = next(
         (Doing(state, f"its screen shows {found!r}") for state, found in shown if found), _running(signs, profile)
     )
+    if doing.state == "idle" and profile.ready and not (signs.ready or _shown(profile.ready, signs.screen)):
+        return Doing("running", "it is starting: what shows that it is ready was not seen yet")
+    return doing
 
 
 def _running(signs: Signs, profile: Profile) -> Doing:

@@ -31,6 +31,7 @@ def gather(mas: "Mas", session_id: str, commands: Mapping[str, str]) -> dict[str
             there=True,
             dead=look.dead,
             replaced=look.replaced,
+            ready=look.ready,
             exit_code=look.exit_code,
             command=commands.get(agent_id, ""),
             screen=look.screen,

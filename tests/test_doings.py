@@ -8,7 +8,7 @@ import stubs
 import teams
 from roots import mas_of
 
-from mas import details, doings, restarting
+from mas import details, doings, restarting, tmux
 from mas.agents import Doing
 from mas.app import Mas
 from mas.messages import Address, Fate
@@ -65,6 +65,17 @@ def test_a_screen_that_changes_and_a_program_that_runs_are_told_too(mas: Mas, wa
     assert doings.gather(mas, session_id, {})["10"] == Doing("running", "its screen is changing")
     mas.stop(session_id, grace=0)
     assert state(mas, session_id, "10") == "missing"
+
+
+def test_who_has_not_shown_yet_that_it_is_ready_is_not_idle(mas: Mas, wait_until: Wait) -> None:
+    program = "sh -c 'stty raw; echo up; exec cat'"
+    session_id = stubs.start(mas, program=program, ids=("10",), profile="ready = 'hello'")
+    wait_until(lambda: "up" in stubs.screen(mas, session_id, "10"))
+    doing = Doing("running", "it is starting: what shows that it is ready was not seen yet")
+    wait_until(lambda: doings.gather(mas, session_id, {})["10"] == doing)
+    found = reach(mas, session_id)
+    tmux.mark_ready(found.server, found.agents(["10"]), session_id)
+    wait_until(lambda: state(mas, session_id, "10") == "idle")
 
 
 def test_a_program_that_computes_in_silence_is_not_idle(mas: Mas, wait_until: Wait) -> None:
