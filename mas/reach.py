@@ -1,12 +1,15 @@
 """A team as a sender sees it: what it is, where its panes are, and which of its agents read."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from mas import agents, processes, teamfile, tmux
+from mas import agents, processes, teamfile, tmux, watching
 from mas.definitions import Profile
+from mas.errors import UnknownStateError
 from mas.record import runtime_of
 from mas.team import Team
 
@@ -77,7 +80,11 @@ class Patience:
 def reach(mas: "Mas", session_id: str) -> Reach:
     """The team of a session, from its record. Raises NotFoundError, DamagedError."""
     team, choice = teamfile.stored_team(mas, session_id)
-    known = runtime_of(mas.storage.read(session_id).document).get("tmux") or {}
+    document = mas.storage.read(session_id).document
+    known = runtime_of(document).get("tmux") or {}
+    if known.get("pid") and not os.path.exists(known.get("socket", "")):  # noqa: PTH110  it may have been removed
+        with suppress(UnknownStateError):  # who looks at the panes hears of it
+            watching.look(mas, session_id, document)
     server = mas.server_of(known.get("socket", ""))
     return Reach(session_id, team, choice.profile, server, known.get("panes") or {}, mas.is_ours)
 

@@ -9,6 +9,7 @@ import roots
 
 from mas.app import Mas
 from mas.errors import UnknownStateError
+from mas.reach import reach
 
 Wait = Callable[..., None]
 
@@ -20,6 +21,13 @@ def test_a_session_whose_server_lost_its_socket_is_reached_all_the_same(mas: Mas
     tmux_socket.unlink()
     assert mas.stop(session_id, grace=0).was_up is True
     assert roots.launched(mas) == {}
+
+
+def test_who_sends_reaches_a_server_that_lost_its_socket(mas: Mas, tmux_socket: Path) -> None:
+    session_id = roots.start(mas).session.session_id
+    tmux_socket.unlink()
+    assert {look.there for look in reach(mas, session_id).look(["10"]).values()} == {True}
+    assert tmux_socket.exists()
 
 
 def test_a_server_in_the_place_of_ours_says_nothing_about_our_teams(mas: Mas, tmux_socket: Path) -> None:
