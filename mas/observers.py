@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -59,16 +60,6 @@ class Gap(Frozen):
     def since(self) -> int:
         """The number to give to ``SessionManager.events`` to get them."""
         return self.first - 1
-
-
-class Failure(Frozen):
-    """What an observer raised: how often so far, and the latest error with the event it was called for."""
-
-    observer: Observer
-    count: int
-    error: BaseException
-    session_id: str
-    seq: int
 
 
 class Dispatcher:
@@ -123,10 +114,6 @@ class Dispatcher:
         waiting = [(queue, queue.accepted) for queue in self._queues]
         return all(queue.wait(number, deadline) for queue, number in waiting)
 
-    def failures(self) -> tuple[Failure, ...]:
-        """One entry for each present observer that has failed, in the order they were added."""
-        return tuple(queue.failure for queue in self._queues if queue.failure)
-
     def close(self, timeout: float = PATIENCE) -> None:
         """Let the observers hear what waits, for at most ``timeout`` seconds, then forget them, their threads ended."""
         deadline = time.monotonic() + timeout
@@ -161,9 +148,9 @@ class _Queue:
 
     def __init__(self, observer: Observer, capacity: int, owner: Dispatcher) -> None:
         self.observer = observer
-        self.failure: Failure | None = None
         self.accepted = 0
         self._heard = 0
+        self._complained = False
         self._capacity, self._owner = capacity, weakref.ref(owner)
         self._entries: deque[tuple[str, TimestampedEvent | None]] = deque()
         self._gaps: dict[str, Gap] = {}
@@ -185,7 +172,7 @@ class _Queue:
                 self._entries.append((session_id, None if full else event))
                 self.accepted += 1
                 self._changed.notify_all()
-                self._start(session_id, event.seq)
+                self._start()
 
     def wait(self, number: int, deadline: float | None) -> bool:
         """Wait until so many entries were heard, or nobody will hear them; False where the deadline came first."""
@@ -213,16 +200,13 @@ class _Queue:
         self._changed = threading.Condition()
         self.end()
 
-    def _start(self, session_id: str, seq: int) -> None:
+    def _start(self) -> None:
         """Start the thread; where the system gives none, what waits is told when the next event finds one."""
         if self._thread:
             return
         thread = threading.Thread(target=self._run, name="mas-observer", daemon=True)
-        try:
+        with suppress(RuntimeError):
             thread.start()
-        except RuntimeError as error:
-            self._failed(error, session_id, seq)
-        else:
             self._thread = thread
 
     def _run(self) -> None:
@@ -252,7 +236,8 @@ class _Queue:
             else:
                 self._catch_up(session_id, what)
         except BaseException as error:  # noqa: BLE001  even one that ends its thread must not keep others' events back
-            self._failed(error, session_id, what.seq if isinstance(what, TimestampedEvent) else what.first)
+            with suppress(Exception):  # nor must a log that refuses
+                self._complain(error, session_id, what.seq if isinstance(what, TimestampedEvent) else what.first)
 
     def _hear(self, session_id: str, event: TimestampedEvent) -> None:
         on_event = getattr(self.observer, "on_event", None)
@@ -283,9 +268,16 @@ class _Queue:
         self._runner = self._runner or asyncio.Runner()
         self._runner.run(finish())
 
-    def _failed(self, error: BaseException, session_id: str, seq: int) -> None:
-        count = self.failure.count + 1 if self.failure else 1
-        self.failure = Failure(self.observer, count, error, session_id, seq)
+    def _complain(self, error: BaseException, session_id: str, seq: int) -> None:
+        """Say the observer's first error where the program's log goes, else on stderr; it may go on for thousands."""
+        if self._complained:
+            return
+        self._complained = True
+        import logging  # noqa: PLC0415  nothing failed most of the time
+
+        name = getattr(self.observer, "__name__", type(self.observer).__name__)
+        text = "mas: observer %s raised %s at event %d of session %s; it is told the next ones all the same"
+        logging.getLogger("mas").error(text, name, type(error).__name__, seq, session_id, exc_info=error)
 
 
 _DISPATCHERS: "weakref.WeakSet[Dispatcher]" = weakref.WeakSet()
