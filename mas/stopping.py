@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mas import apart, events, guard, launch, notes, processes, tmux, watching
+from mas import apart, events, guard, launch, notes, processes, reconcile, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
 from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
@@ -225,17 +225,23 @@ def remove(mas: "Mas", session_id: str, *, force: bool = False) -> None:
     with mas.storage.lock(session_id):
         document = readable(mas, session_id)
         if document is None or runtime_of(document).get("mode"):
-            _refuse_foreign(mas, session_id)
+            if refusal := foreign(mas, session_id):
+                raise refusal
             _end_for_removal(mas, session_id, document, force=force)
         delete(mas, session_id, force=force)
 
 
-def _refuse_foreign(mas: "Mas", session_id: str) -> None:
+def foreign(mas: "Mas", session_id: str) -> RefusedError | None:
+    """Why nothing is done to what is in the place of a session's directory; None where there is nothing, or ours."""
     paths = mas.root.session(session_id)
-    if mas.storage.has(session_id) and not any(map(os.path.lexists, (paths.log, paths.snapshot))):
-        msg = f"{paths.directory} holds no session; it is left alone"
-        hint = "look at it; if nobody needs it, remove it by hand"
-        raise RefusedError(msg, hint="`mas migrate` takes it over" if mas.storage.is_earlier(session_id) else hint)
+    if paths.directory.is_symlink():
+        msg = f"{paths.directory} is a link, and no link is followed"
+        return RefusedError(msg, hint=reconcile.move_away(session_id))
+    if not mas.storage.has(session_id) or any(map(os.path.lexists, (paths.log, paths.snapshot))):
+        return None
+    msg = f"{paths.directory} holds no session; it is left alone"
+    hint = "look at it; if nobody needs it, remove it by hand"
+    return RefusedError(msg, hint="`mas migrate` takes it over" if mas.storage.is_earlier(session_id) else hint)
 
 
 def _end_for_removal(mas: "Mas", session_id: str, document: Document | None, *, force: bool) -> None:
@@ -256,6 +262,10 @@ def _end_for_removal(mas: "Mas", session_id: str, document: Document | None, *, 
     _take_note_away(mas, document)
     refusal = _record(mas, session_id, {"wanted": "down", "observed": "down"})
     if refusal and not force:
+        if document is None:
+            refusal.hint = (
+                f"`mas doctor {session_id[:8]}` shows what is left; `mas rm --force {session_id[:8]}` takes it"
+            )
         raise refusal
 
 

@@ -379,8 +379,10 @@ def test_a_damaged_session_is_removed_by_force_only(mas: Mas, tmux_socket: Path)
     for name in ("events.jsonl", "metadata.json"):
         (started.workspace / name).write_text("nonsense\n")
     roots.tmux(tmux_socket, "kill-server")
-    with pytest.raises(DamagedError):
+    short = started.session.session_id[:8]
+    with pytest.raises(DamagedError) as refused:
         mas.remove(started.session.session_id)
+    assert refused.value.hint == f"`mas doctor {short}` shows what is left; `mas rm --force {short}` takes it"
     mas.remove(started.session.session_id, force=True)
     assert list(roots.violations(mas, tmux_socket)) == []
 
@@ -393,6 +395,24 @@ def test_what_is_not_ours_is_never_removed(mas: Mas, *, force: bool) -> None:
     with pytest.raises(RefusedError, match="holds no session; it is left alone"):
         mas.remove("somebodys-notes", force=force)
     assert (place / "note").read_text() == "mine"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_link_in_the_place_of_a_session_is_not_removed_and_its_team_lives_on(
+    mas: Mas, tmux_socket: Path, tmp_path: Path, *, force: bool
+) -> None:
+    started = roots.start(mas)
+    session_id = started.session.session_id
+    started.workspace.rename(tmp_path / "elsewhere")
+    started.workspace.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError, match="is a link, and no link is followed") as refused:
+        mas.remove(session_id, force=force)
+    remedy = f"bring its directory back, or move this away and `mas rm {session_id[:8]}`"
+    assert refused.value.hint == remedy
+    assert [*roots.teams(tmux_socket, mas.root)] == [session_id]
+    started.workspace.unlink()
+    mas.remove(session_id, force=True)
+    assert mas.rows() == []
 
 
 def test_a_session_that_somebody_works_on_is_not_stopped_meanwhile(mas: Mas) -> None:
