@@ -7,7 +7,6 @@ import re
 import shlex
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -158,33 +157,39 @@ def gather(mas: "Mas", session_id: str) -> Details:
         return _unreadable(mas, mas.view(session_id), error)
     with_team = bool(runtime_of(stored.document).get("mode"))
     view = mas.view(session_id, asked=False)  # the team is looked for below, once
-    found = Details(view._replace(stale=with_team), stored.document, recent=_recent(mas, session_id))
+    recent, damage = _recent(mas, session_id)
+    found = Details(view._replace(stale=with_team), stored.document, recent=recent)
     if with_team:
         found = found._replace(project=runtime.code_of(stored.document) or str(mas.root.path))
         found = _with_flaw(mas, _with_team(mas, found))
     if stored.damage:
-        view = found.view._replace(status="error")
-        return found._replace(view=view, problem=stored.damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
+        found = found._replace(view=found.view._replace(status="error"))
+    if stored.damage or (damage and not found.problem):
+        return found._replace(problem=stored.damage or damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
     return found
 
 
 def _unreadable(mas: "Mas", view: View, error: MasError) -> Details:
-    from mas import migration  # noqa: PLC0415  few sessions are not ours yet
+    from mas import migration, stopping  # noqa: PLC0415  few sessions are not ours, or not yet
 
     if migration.takes_over(mas, view.session_id):
         return Details(view, problem="an earlier mas has kept it", remedy="`mas migrate` takes it over")
+    view = view._replace(status="error", stale=False)
+    error = stopping.foreign(mas, view.session_id) or error
     if isinstance(error, NotFoundError):
         missing = f"its workspace is missing: {view.working_dir}"
         return Details(view, problem=missing, remedy=f"bring it back, or forget it: `mas rm {view.session_id[:8]}`")
     return Details(view, problem=error.message, remedy=error.hint or "")
 
 
-def _recent(mas: "Mas", session_id: str) -> tuple[Line, ...]:
-    """The newest events, as far as the log can be read."""
-    told, found = {CREATED, *TYPES}, deque[Line](maxlen=RECENT)
-    with suppress(DamagedError):
+def _recent(mas: "Mas", session_id: str) -> tuple[tuple[Line, ...], str]:
+    """The newest events, starts and stops among them, as far as the log can be read; and where it is damaged."""
+    told, found, damage = {CREATED, "runtime", *TYPES}, deque[Line](maxlen=RECENT), ""
+    try:
         found.extend(line for line in mas.storage.records(session_id) if line.type in told)
-    return tuple(found)
+    except DamagedError as error:
+        damage = error.message
+    return tuple(found), damage
 
 
 def _with_team(mas: "Mas", found: Details) -> Details:

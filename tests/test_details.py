@@ -43,6 +43,11 @@ def test_a_team_that_is_down_is_told_from_its_configuration(mas: Mas) -> None:
     mas.stop(session_id, grace=0)
     found = details.gather(mas, session_id)
     assert (found.view.status, found.reason, found.windows) == ("stopped", "stopped", ())
+    assert [(line.type, dict(line.data).get("wanted")) for line in found.recent[-3:]] == [
+        ("runtime", "down"),
+        ("paused", None),
+        ("runtime", "down"),
+    ]
     assert [(agent.id, agent.status, agent.pane_id) for agent in found.agents] == [
         ("10", "stopped", ""),
         ("11", "stopped", ""),
@@ -156,9 +161,36 @@ def test_a_record_that_cannot_be_read_is_a_problem(mas: Mas) -> None:
     paths.log.unlink()
     paths.snapshot.write_bytes(b"\xff")
     found = details.gather(mas, session_id)
-    assert found.document == {}
+    assert (found.view.status, found.document) == ("error", {})
     assert session_id in found.problem
     assert "doctor" in found.remedy
+
+
+def test_damage_that_the_snapshot_has_passed_is_a_problem_and_the_state_stays(mas: Mas) -> None:
+    session_id = roots.start(mas).session.session_id
+    log = mas.root.session(session_id).log
+    log.write_bytes(log.read_bytes().replace(b'"seq":2', b'"seq":3', 1))
+    found = details.gather(mas, session_id)
+    assert found.view.status == "active"
+    assert found.problem.startswith("events.jsonl is damaged at byte ")
+    assert found.remedy == f"`mas doctor --fix {session_id[:8]}`"
+    assert [line.type for line in found.recent] == ["created"]
+
+
+def test_what_is_no_session_is_told_as_what_it_is(mas: Mas, tmp_path: Path) -> None:
+    started = roots.start(mas, team=False)
+    (mas.root.sessions / "notes").mkdir()
+    found = details.gather(mas, "notes")
+    assert found.problem == f"{mas.root.sessions / 'notes'} holds no session; it is left alone"
+    assert found.remedy == "look at it; if nobody needs it, remove it by hand"
+    started.workspace.rename(tmp_path / "elsewhere")
+    started.workspace.symlink_to(tmp_path / "elsewhere")
+    found = details.gather(mas, started.session.session_id)
+    assert (found.view.status, found.problem) == (
+        "error",
+        f"{started.workspace} is a link, and no link is followed",
+    )
+    assert found.remedy.startswith("bring its directory back, or move this away and `mas rm ")
 
 
 def test_a_damaged_log_is_a_problem_and_the_rest_is_told(mas: Mas) -> None:
