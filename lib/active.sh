@@ -42,18 +42,20 @@ __mas_exactly() { # <tmux name, or nothing> <id, or nothing>: __mas_reply become
     local at
     for at in "${!__mas_names[@]}"; do
         __mas_reply=${__mas_names[at]}
-        [[ -z $1 || $__mas_reply != "$1" ]] || return 0
+        [ "${1:-:}" != "$__mas_reply" ] || return 0 # no name is a colon; and in [[ capitals might not count
         [[ -z $2 || ${__mas_ids[at]} != "$2" ]] || return 0
     done
     return 1
 }
 
 __mas_labelled() { # <word>: __mas_reply becomes the id of the session with that label
-    local row
+    local row word
     local -a __mas_found=()
     __mas_rows "$1" || return
+    __mas_json "$1"
+    word=$__mas_reply
     for row in "${__mas_found[@]}"; do
-        [[ $row == '{"sessionId":"'*"\",\"label\":\"$1\","* ]] && __mas_value "$row" sessionId && return
+        [[ $row == '{"sessionId":"'*"\",\"label\":\"$word\","* ]] && __mas_value "$row" sessionId && return
     done
     return 1
 }

@@ -152,18 +152,40 @@ __mas_clean() {    # <text>: __mas_reply becomes what of it is typed
 
 # --- .sessions.index ---
 
+__mas_json() { # <text>: __mas_reply becomes the text as it stands in the index, where all is ASCII
+    local at char code word=''
+    for ((at = 0; at < ${#1}; at++)); do
+        char=${1:at:1}
+        printf -v code %d "'$char"
+        case $char in
+            [\"\\]) char=\\$char ;;
+            $'\t') char='\t' ;;
+            $'\n') char='\n' ;;
+            *) if ((code > 65535)); then
+                printf -v char '\\u%04x\\u%04x' "$((0xd7c0 + (code >> 10)))" "$((0xdc00 + (code & 1023)))"
+            elif ((code < 32 || code > 127)); then
+                printf -v char '\\u%04x' "$code"
+            fi ;;
+        esac
+        word+=$char
+    done
+    __mas_reply=$word
+}
+
 __mas_rows() { # <word>: fills __mas_found with the rows whose id begins with it, or that have it for tmux name or label
-    local line beginning=$1
+    local line word beginning
     local -a lines=()
     __mas_found=()
     __mas_root
     [[ -n $1 && -f $__mas_reply/sessions/.sessions.index ]] || return 1
     mapfile -t lines <"$__mas_reply/sessions/.sessions.index" || return 1
-    ((${#1} >= 4)) || beginning=$1\" # too short for a beginning, so it is all of an id
+    __mas_json "$1"
+    word=$__mas_reply beginning=$__mas_reply
+    ((${#1} >= 4)) || beginning+=\" # too short for a beginning, so it is all of an id
     for line in "${lines[@]}"; do
         case $line in
-            "{\"sessionId\":\"$beginning"* | '{"sessionId":"'*"\",\"tmuxSession\":\"$1\","* | \
-                '{"sessionId":"'*"\",\"label\":\"$1\","*) __mas_found+=("$line") ;;
+            "{\"sessionId\":\"$beginning"* | '{"sessionId":"'*"\",\"tmuxSession\":\"$word\","* | \
+                '{"sessionId":"'*"\",\"label\":\"$word\","*) __mas_found+=("$line") ;;
         esac
     done
     ((${#__mas_found[@]} > 0))
@@ -185,6 +207,8 @@ __mas_find() { # <id, its beginning, tmux name, label, or directory>: __mas_valu
         return 0
     fi
     [[ $word != */* ]] && __mas_rows "$word" || return 1
+    __mas_json "$word"
+    word=$__mas_reply
     if ((${#__mas_found[@]} > 1)); then # a label comes first; a tmux name is used again once its session is stopped
         for row in "${__mas_found[@]}"; do
             case $row in
@@ -204,13 +228,23 @@ __mas_find() { # <id, its beginning, tmux name, label, or directory>: __mas_valu
 
 # --- changing ---
 
+__mas_straight() { # <path>: __mas_reply becomes it without the steps down and up again; those by way of a link stay
+    local down
+    __mas_reply=${1//\/.\//\/}
+    while [[ $__mas_reply == /*/../* ]]; do
+        down=${__mas_reply%%/../*}
+        [[ ! -L $down ]] || return 0
+        __mas_reply=${down%/*}/${__mas_reply#*/../}
+    done
+}
+
 __mas_program() { # __mas_reply becomes the program mas
     local place
     local -a places=("$__mas_lib/../scripts/mas" "$__mas_lib/../../../bin/mas" "$__mas_lib/../../../../../../bin/mas" mas)
     [[ -z ${MAS_BIN-} ]] || places=("$MAS_BIN")
     for place in "${places[@]}"; do
         [[ $place == */* ]] || place=$(type -P -- "$place") || continue
-        __mas_reply=$place
+        __mas_straight "$place"
         [[ ! -f $place || ! -x $place ]] || return 0
     done
     __mas_complain 'the program mas was not found; set MAS_BIN to where it is'

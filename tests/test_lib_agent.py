@@ -89,6 +89,14 @@ def test_a_library_directory_that_is_set_stays(sh: Bash) -> None:
     assert replace(sh, begin=f"{sh.begin}\nreadonly LIB_DIR=/mine")('echo "$LIB_DIR"').answer == (0, "/mine\n")
 
 
+def test_workflows_are_those_beside_the_units_however_these_are_named(sh: Bash, tmp_path: Path) -> None:
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "11_mine.md").write_text("mine\n")
+    for place in ("unit", "./other", str(tmp_path / "third")):
+        assert sh('init_agent_directory "$1" 11', place, cwd=tmp_path).answer == (0, "")
+        assert (tmp_path / place / "11" / "WORKFLOW_INSTRUCTIONS.md").read_text() == "mine\n"
+
+
 # --- where they sit ---
 
 
@@ -305,7 +313,7 @@ def test_where_tmux_gives_no_answer_nothing_is_known(sh: Bash, tmp_path: Path) -
 def test_a_pane_finds_its_program(root: Root, tmp_path: Path) -> None:
     bash = Bash(STRICT, root.path, "agent_init.sh", {"MAS_BIN": "", "PATH": os.defpath})
     done = bash('printf "%s\\n" "$(command -v mas)" "$MAS_PROJECT_ROOT"; [[ $- != *i* ]]')
-    assert done.answer == (0, f"{Path(__file__).parents[1]}/lib/../scripts/mas\n{root.path}\n")
+    assert done.answer == (0, f"{Path(__file__).parents[1]}/scripts/mas\n{root.path}\n")
     words = ["bash", "--norc", "-i", "-c", f"source '{Path(__file__).parents[1]}/lib/mas-agent_init.sh'"]
     env = {**os.environ, "HOME": str(tmp_path), "MAS_ROOT": str(root.path), "MAS_AGENT_ID": "12", "MAS_SESSION_ID": ID}
     said = run(words, env=env).out.splitlines()

@@ -210,6 +210,17 @@ def test_a_label_and_a_tmux_name_may_be_shorter_than_that(sh: Bash, root: Root) 
     assert loaded(sh, "web") == {name: labelled[name] for name in CONTRACT}
 
 
+@pytest.mark.parametrize("label", ['"', 'a"', 'say "this"', "a\\", "naïve", "日本", "\U0001f600", "tab\there", 'x","y'])
+def test_a_label_is_found_whatever_it_holds(sh: Bash, root: Root, label: str) -> None:
+    labelled, named = values_of(root, LABEL=label), values_of(root, OTHER, TMUX_SESSION=label, STATUS="active")
+    for values in (labelled, named):
+        write(root, values)
+    index(root, row_of(labelled), row_of(named))
+    assert loaded(sh, label)["SESSION_ID"] == ID
+    assert sh('__mas_labelled "$1" && echo "$__mas_reply"', label).answer == (0, f"{ID}\n")
+    assert sh('__mas_find "$1"', '1234abcd-0000-4000-8000-000000000001","tmuxSession":"').code == 1
+
+
 def test_a_label_comes_before_the_same_tmux_name(sh: Bash, root: Root) -> None:
     labelled, named = values_of(root, LABEL="web"), values_of(root, OTHER, TMUX_SESSION="web")
     for values in (labelled, named):
@@ -347,8 +358,19 @@ def test_the_program_is_found_beside_the_library(place: str, tmp_path: Path) -> 
     around = {name: value for name, value in os.environ.items() if not name.startswith("MAS_")}
     done = run(["bash", "--norc", "-c", script, "bash", str(package / "lib")], env=around)
     said = done.answer[1].splitlines()
-    assert Path(said[0]).resolve() == mas
+    assert said[0] == str(mas)
     assert said[1:] == ["stop", "a b"]
+
+
+def test_a_way_up_from_behind_a_link_is_kept(tmp_path: Path) -> None:
+    """It leads to where the link points, not to where it stands."""
+    shutil.copytree(LIB, tmp_path / "real" / "lib")
+    mas = program(tmp_path / "real" / "scripts" / "mas")
+    (tmp_path / "lib").symlink_to(tmp_path / "real" / "lib")
+    bash = f'{STRICT}\nsource "$1/./state.sh"\n__mas_program\nprintf "%s\\n" "$__mas_reply"'
+    around = {name: value for name, value in os.environ.items() if not name.startswith("MAS_")}
+    said = run(["bash", "--norc", "-c", bash, "bash", str(tmp_path / "lib")], env=around).answer[1]
+    assert (said, Path(said.rstrip()).resolve()) == (f"{tmp_path}/lib/../scripts/mas\n", mas)
 
 
 def test_the_program_is_the_one_that_is_named(sh: Bash, root: Root, tmp_path: Path) -> None:
