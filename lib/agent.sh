@@ -108,12 +108,14 @@ __mas_write_readme() { # <file> <id>
 
 # What is there already stays: an agent may have changed it.
 init_agent_directory() { # <unit directory> <id> [workflows directory]
-    local directory=${1-}/${2-} workflows=${3:-${WORKFLOWS_DIR-}}
+    local unit=${1-} workflows=${3:-${WORKFLOWS_DIR-}} directory
+    [[ $unit == */* ]] || unit=./$unit
+    directory=$unit/${2-}
     if [[ ${2-} != [0123456789][0123456789] ]]; then
         __mas_complain "an agent's id has two digits, not '${2-}'"
         return 1
     fi
-    [[ -n $workflows || ! -d ${1%/*}/workflows ]] || workflows=${1%/*}/workflows
+    [[ -n $workflows || ! -d ${unit%/*}/workflows ]] || workflows=${unit%/*}/workflows
     workflows=${workflows:-$__mas_lib/../templates/default/workflows}
     command mkdir -p -- "$directory" || return
     __mas_guide "$workflows" "$2"
