@@ -58,7 +58,8 @@ __mas_quote() { # <text>: __mas_reply becomes the text as a shell reads it back,
 
 __mas_replace() { # <file> <text>: whole or not at all
     local aside="$1.$$-$RANDOM"
-    [[ ! -d $1 ]] && (set -C && printf '%s' "$2" >"$aside") && command mv -f -- "$aside" "$1"
+    [[ ! -d $1 ]] || { __mas_complain "$1 is a directory" && return 1; }
+    (set -C && printf '%s' "$2" >"$aside") && command mv -f -- "$aside" "$1"
 }
 
 save_session_info() { # <session> [project directory]

@@ -359,7 +359,8 @@ def test_without_a_note_nothing_is_loaded(sh: Bash, tmp_path: Path) -> None:
     assert sh('load_session_info "$1"', str(tmp_path)).answer == (1, "")
     assert sh("load_session_info", cwd=tmp_path).answer == (1, "")
     (tmp_path / ".mas_session").mkdir()
-    assert sh("save_session_info x", cwd=tmp_path).code == 1
+    done = sh("save_session_info x", cwd=tmp_path)
+    assert (done.code, done.out, done.err) == (1, "", f"mas: {tmp_path}/.mas_session is a directory\n")
 
 
 # --- which session ---
