@@ -23,6 +23,7 @@ __mas_expand() { # <target>: adds to __mas_targets the agents of the default tea
     local member=$1
     while [[ $member == ["$__mas_blank"]* ]]; do member=${member:1}; done
     while [[ $member == *["$__mas_blank"] ]]; do member=${member%?}; done
+    [ "$member" = "${member,,}" ] || [[ $member == *,* ]] || return 0 # whatever nocasematch says
     case $member in
         *,*)
             __mas_expand "${member%%,*}"

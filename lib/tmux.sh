@@ -69,7 +69,8 @@ __mas_become_tmux() { # <seconds it may take, or nothing> <word>...
 
 # --- which pane ---
 
-__mas_unit() { # <word>: __mas_reply becomes the name of the unit, which is its window's, that a word stands for
+__mas_unit() {                      # <word>: __mas_reply becomes the name of the unit, which is its window's, that a word stands for
+    [ "$1" = "${1,,}" ] || return 1 # nocasematch, where the caller has it, is not for names
     case $1 in
         meta | meta-manager | window0 | 0) __mas_reply=meta ;;
         design | unit1 | window1 | 1) __mas_reply=design ;;
@@ -108,7 +109,7 @@ __mas_window() { # <window>: __mas_reply becomes the id of that window among the
     done
     __mas_reply=''
     for ((at = 0; at < ${#__mas_panes[@]}; at += 8)); do
-        if [[ ${__mas_panes[at + 2]} == "$wanted" ]]; then
+        if [ "${__mas_panes[at + 2]}" = "$wanted" ]; then
             [[ ${__mas_reply:-"${__mas_panes[at]}"} == "${__mas_panes[at]}" ]] || return 1
             __mas_reply=${__mas_panes[at]}
         fi

@@ -135,6 +135,13 @@ def test_targets(begin: str, root: Root) -> None:
     assert done.answer == (0, "".join(f"{expanded}\n" for expanded in TARGETS.values()))
 
 
+def test_targets_are_in_small_letters_whatever_the_shell_thinks_of_that(root: Root) -> None:
+    bash = Bash("shopt -s nocasematch", root.path)
+    words = ("DESIGN", "All", "managerS", "Agent-12", "Dev", "agent-12", "dev")
+    done = bash('for target in "$@"; do expand_target "$target"; done; get_unit_manager DEV', *words)
+    assert done.answer == (0, "\n\n\n\n\n12\n20 21 22 23\n\n")
+
+
 @each_mode
 def test_managers_of_units(begin: str, root: Root) -> None:
     managers = {"meta": "00", "design": "10", "dev": "20", "business": "30", "x": "", "": ""}

@@ -187,6 +187,12 @@ def test_of_two_windows_with_one_name_neither_is_meant(sh: Bash, raw: str, tmux_
     assert (done.code, done.out, done.err) == (1, "", "mas: session mas-raw has no pane 'meta.0'\n")
 
 
+def test_windows_that_differ_in_capitals_are_two(raw: str, sh: Bash, tmux_socket: Path) -> None:
+    tmux(tmux_socket, "new-window", "-t", f"={raw}:", "-n", "META", "cat")
+    assert sh("shopt -s nocasematch; get_pane_info mas-raw meta").code == 0
+    assert sh("shopt -s nocasematch; get_pane_info mas-raw Meta").code == 1
+
+
 def test_a_window_can_be_given_an_index(sh: Bash, raw: str, tmux_socket: Path) -> None:
     assert sh("create_window mas-raw seven 7").answer == (0, "")
     assert tmux(tmux_socket, "display-message", "-p", "-t", f"={raw}:7", "#{window_name}") == "seven"
