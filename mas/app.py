@@ -168,7 +168,9 @@ class Mas:
             yield views.of_row(row, _live_of(seen) if seen else None, known=self._known(row, live), sound=sound)
 
     def _known(self, row: Row, live: Mapping[str, tmux.SeenSession] | None) -> bool:
-        return live is not None and self.server_of(row.get("tmuxSocket") or "") == self.server
+        if live is None or self.server_of(row.get("tmuxSocket") or "") == self.server:
+            return live is not None
+        return self.projections.is_settled(row["sessionId"])
 
     def _unregistered(self, live: Mapping[str, tmux.SeenSession] | None) -> Iterable[View]:
         for _, seen in sorted((live or {}).items()):

@@ -18,7 +18,7 @@ from mas.filestore import FileStorage
 from mas.index import Index, Pieces, Row, counted_right, encode, read_index, whole_seconds
 from mas.paths import Root
 from mas.record import Document, runtime_of
-from mas.runtime import code_of, recorded
+from mas.runtime import code_of, is_settled, recorded
 
 SHELL_KEYS = (
     "SESSION_ID",
@@ -133,6 +133,17 @@ class Projections:
         """Whether the row of a record changes in more than its last activity."""
         quiet = {"lastActivity": "", "rev": 0}
         return row_of(before, self._root) | quiet != row_of(after, self._root) | quiet
+
+    def is_settled(self, session_id: str) -> bool:
+        """Whether a row needs no question to tmux: the record says that the team was stopped and seen down."""
+        with suppress(MasError):
+            return is_settled(self._storage.read(session_id).document)
+        return False
+
+    def mark_unreadable(self, session_id: str) -> None:
+        """Say in the row of a session that nothing of it can be read."""
+        with files.lock(self._root.index_lock):
+            self._change(lambda index: index.with_row({"sessionId": session_id, "status": "error"}))
 
     def forget(self, session_id: str) -> None:
         """Drop the row of a session that is gone."""

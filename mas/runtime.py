@@ -27,6 +27,11 @@ def wanted_up(document: Document) -> bool:
     return runtime_of(document).get("wanted") == "up"
 
 
+def is_settled(document: Document) -> bool:
+    """Whether a record says that the team is down because it was stopped, so that nobody has to be asked."""
+    return not wanted_up(document) and runtime_of(document).get("observed", "down") == "down"
+
+
 def code_of(document: Document) -> str:
     """Where the code is that a team in a workspace works on; empty where that is the root.
 

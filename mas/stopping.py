@@ -15,7 +15,7 @@ from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, Unkn
 from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
 from mas.replay import Entry
-from mas.runtime import STOPPED, wanted_up
+from mas.runtime import STOPPED, is_settled
 from mas.watching import Sight
 
 if TYPE_CHECKING:
@@ -103,11 +103,6 @@ def readable(mas: "Mas", session_id: str) -> Document | None:
         if not known and not mas.ours(tmux.discover(mas.server), session_id):
             raise
         return None
-
-
-def is_settled(document: Document) -> bool:
-    """Whether a record says that the team is down because it was stopped, so that nobody has to be asked."""
-    return not wanted_up(document) and runtime_of(document).get("observed", "down") == "down"
 
 
 def _record(mas: "Mas", session_id: str, changes: Mapping[str, str]) -> MasError | None:

@@ -239,6 +239,16 @@ def test_a_team_that_is_gone_is_noticed_once_by_whoever_writes_first(mas: Mas, t
     assert mas.manager.get_session(session_id).document["runtime"]["observed"] == "down"
 
 
+def test_a_team_that_is_known_to_be_stopped_needs_no_question_to_another_server(mas: Mas, tmux_socket: Path) -> None:
+    stopped, up = (roots.start(mas).session.session_id for _ in range(2))
+    mas.stop(stopped, grace=0)
+    elsewhere = roots.mas_of(mas.root, {**os.environ, "MAS_TMUX_SOCKET": str(tmux_socket.with_name("other"))})
+    assert {view.session_id: (view.status, view.stale) for view in elsewhere.list().views} == {
+        stopped: ("stopped", False),
+        up: ("active", True),
+    }
+
+
 def test_rows_of_another_shape_do_not_stop_a_listing(mas: Mas) -> None:
     """Somebody may have written the index; what is in it is shown as far as it makes sense."""
     roots.start(mas, team=False)
