@@ -78,6 +78,10 @@ def _publish(mas: "Mas", session_id: str) -> None:
     mas.projections.publish(session_id)
 
 
+def _mark_unreadable(mas: "Mas", session_id: str) -> None:
+    mas.projections.mark_unreadable(session_id)
+
+
 def _prepare(mas: "Mas", session_id: str) -> None:
     mas.manager.change(session_id, lambda _document, _now: [])
 
@@ -157,6 +161,7 @@ ACTIONS: dict[str, Callable[["Mas", str], None]] = {
     "restrict_root": _restrict_root,
     "rebuild_index": _rebuild_index,
     "publish": _publish,
+    "mark_unreadable": _mark_unreadable,
     "cut_tail": _prepare,
     "take_edit": _prepare,
     "reject_edit": _prepare,

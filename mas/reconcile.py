@@ -184,6 +184,8 @@ def _record(seen: Seen) -> Iterator[Finding]:
     elif seen.unreadable:
         remedy = f"mend it by hand, or `mas rm --force {seen.session_id[:8]}`"
         yield Finding(seen.session_id, "unreadable", seen.unreadable, remedy=remedy)
+        if seen.row and seen.row.get("status") != "error" and seen.runtime == "down":
+            yield Finding(seen.session_id, "row", "its row in the index does not say so", "mark_unreadable")
     elif seen.damage:
         yield Finding(seen.session_id, "damage", seen.damage, "cut_log", lossy=True)
     elif seen.torn:

@@ -373,9 +373,12 @@ def test_what_cannot_be_read_at_all_is_left_to_a_person(mas: Mas) -> None:
     started = roots.start(mas, team=False)
     for name in ("events.jsonl", "metadata.json"):
         (started.workspace / name).write_text("nonsense\n")
-    before = snapshot_of(mas.root)
-    report = doctor.mend(mas, [started.session.session_id])
+    session_id = started.session.session_id
+    report = doctor.mend(mas, [session_id])
     assert [one.problem for one in report.remaining] == ["unreadable"]
+    assert [view.status for view in mas.list().views] == [mas.view(session_id).status] == ["error"]
+    before = snapshot_of(mas.root)
+    assert [one.problem for one in doctor.mend(mas, [session_id]).findings] == ["unreadable"]
     assert snapshot_of(mas.root) == before
 
 

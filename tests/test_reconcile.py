@@ -90,6 +90,8 @@ def test_in_what_is_clean_nothing_is_found(seen: Seen) -> None:
         # its record
         (sound(newer=True, torn=3, stale=True), ["newer"]),
         (sound(document=None, unreadable="why"), ["unreadable"]),
+        (sound(document=None, unreadable="why", runtime="down"), ["unreadable", "row"]),
+        (sound(document=None, unreadable="why", runtime="down", row=ROW | {"status": "error"}), ["unreadable"]),
         (sound(damage="why", stale=True, row=ROW | {"status": "error"}), ["damage"]),
         (sound(torn=3, stale=True), ["torn"]),
         (sound(rejected=True, stale=True), ["rejected"]),
