@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import resource
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from mas import errors
 from mas.api import ranges
-from mas.api.access import Message
+from mas.api.access import LARGEST, NAME, AccessLog, Message
 from mas.api.config import DEFAULT_PORT, Limits, ServeConfig, address, check, is_loopback, outside
 from mas.api.connections import is_unclear
 from mas.api.door import Door, check_body
@@ -214,6 +217,45 @@ def test_an_answer_is_made_into_json_beside_the_event_loop(root: Root) -> None:
 
 
 # --- pages ---
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """No file can be opened meanwhile."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.fixture
+def full_log(tmp_path: Path) -> Iterator[AccessLog]:
+    """An access log that is to begin anew with the next line."""
+    (tmp_path / NAME).touch()
+    os.truncate(tmp_path / NAME, LARGEST)
+    log = AccessLog(tmp_path)
+    yield log
+    log.close()
+
+
+def test_an_access_log_that_could_not_begin_anew_does_so_with_the_next_line(
+    tmp_path: Path, full_log: AccessLog
+) -> None:
+    with no_more_files():
+        full_log.write(path="/lost")
+    full_log.write(path="/kept")
+    assert [json.loads(line)["path"] for line in (tmp_path / NAME).read_text().splitlines()] == ["/kept"]
+    assert (tmp_path / f"{NAME}.1").stat().st_size == LARGEST
+
+
+def test_an_access_log_that_somebody_moved_begins_anew_all_the_same(tmp_path: Path, full_log: AccessLog) -> None:
+    (tmp_path / NAME).rename(tmp_path / "moved")
+    full_log.write(path="/kept")
+    assert json.loads((tmp_path / NAME).read_text())["path"] == "/kept"
 
 
 def test_a_page_is_bounded_in_items_and_bytes() -> None:

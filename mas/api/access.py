@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,12 @@ class AccessLog:
             return
 
     def _put_aside(self) -> None:
-        self._path.replace(self._path.with_name(f"{NAME}.1"))
-        os.close(self._file)
+        """Begin anew; where that fails, the old file stays open and the next line tries again."""
+        full = self._file
+        with suppress(FileNotFoundError):  # somebody moved it, or the last try came so far
+            self._path.replace(self._path.with_name(f"{NAME}.1"))
         self._open()
+        os.close(full)
 
     def close(self) -> None:
         """Write no more."""
