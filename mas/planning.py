@@ -200,16 +200,18 @@ def unlisted(root: Root) -> Iterator[str]:
 def given_id(mas: "Mas", wanted: str, seen: tmux.Seen) -> str:
     """The id, where it can be that of a new session; raises ExistsError, InvalidIdError."""
     if mas.storage.has(check_new_id(wanted)):
-        raise taken(wanted)
+        raise taken(wanted, up=(mas.row(wanted) or {}).get("status") == "active")
     if mas.ours(seen, wanted):
         msg = f"a team of {wanted} runs already, without a session"
         raise ExistsError(msg, hint="`mas doctor --fix` ends it")
     return wanted
 
 
-def taken(session_id: str) -> ExistsError:
-    """The error for an id that has a session."""
+def taken(session_id: str, *, up: bool = False) -> ExistsError:
+    """The error for an id that has a session, one whose team may be ``up``."""
     msg = f"session {session_id} exists"
+    if up:
+        return ExistsError(msg, hint=f"it is up: `mas attach {session_id}` goes there")
     return ExistsError(msg, hint=f"`mas resume {session_id}` brings it back, `mas rm {session_id}` removes it")
 
 
@@ -230,6 +232,9 @@ def check_room(mas: "Mas", size: int, entries: int) -> None:
     """Raise CapacityError or RefusedError where a session cannot be made; ``size`` in bytes is what is copied."""
     place = next(path for path in (mas.root.sessions, *mas.root.sessions.parents) if path.is_dir())
     found = os.statvfs(place)
+    if not os.access(place, os.W_OK) or not found.f_blocks:  # /proc lets root write, and has room for nothing
+        msg = f"{place} cannot be written to"
+        raise ConflictError(msg, hint="choose another place with --root")
     free = found.f_bavail * found.f_frsize
     if free < MIN_FREE_BYTES + size:
         msg = f"no room on the disk of {place}: {free // 1024} KiB are free"
@@ -237,9 +242,6 @@ def check_room(mas: "Mas", size: int, entries: int) -> None:
     if found.f_files and found.f_favail < MIN_FREE_ENTRIES + entries:
         msg = f"no room on the disk of {place}: {found.f_favail} more files fit"
         raise CapacityError(msg, hint="remove old sessions: `mas clean --dry-run`")
-    if not os.access(place, os.W_OK):
-        msg = f"{place} cannot be written to"
-        raise ConflictError(msg, hint="choose another place with --root")
 
 
 def launch_plan(

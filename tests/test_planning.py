@@ -12,7 +12,15 @@ import roots
 
 from mas import launch, planning, tmux
 from mas.app import Mas
-from mas.errors import CapacityError, ExistsError, MasError, MissingProgramError, NotFoundError, RefusedError
+from mas.errors import (
+    CapacityError,
+    ConflictError,
+    ExistsError,
+    MasError,
+    MissingProgramError,
+    NotFoundError,
+    RefusedError,
+)
 from mas.index import encode
 from mas.paths import Root
 from mas.planning import StartOptions
@@ -57,9 +65,14 @@ def test_what_can_be_refused_is_refused_before_anything_is_made(
 
 def test_an_id_that_is_taken_is_refused(mas: Mas) -> None:
     roots.start(mas, session_id=GIVEN)
-    with pytest.raises(ExistsError, match=f"session {GIVEN} exists"):
+    with pytest.raises(ExistsError, match=f"session {GIVEN} exists") as up:
         roots.start(mas, session_id=GIVEN)
+    assert up.value.hint == f"it is up: `mas attach {GIVEN}` goes there"
     assert mas.view(GIVEN).status == "active"
+    mas.stop(GIVEN, grace=0)
+    with pytest.raises(ExistsError) as down:
+        roots.start(mas, session_id=GIVEN)
+    assert down.value.hint == f"`mas resume {GIVEN}` brings it back, `mas rm {GIVEN}` removes it"
 
 
 def test_an_id_is_refused_where_there_is_anything_even_empty(mas: Mas) -> None:
@@ -194,5 +207,5 @@ def test_a_root_that_cannot_be_written_to_is_refused(root: Root, tmux_socket: Pa
     del tmux_socket
     roots.make_template(root)
     mas = roots.mas_of(Root(Path("/proc/self")))
-    with pytest.raises(MasError):
+    with pytest.raises(ConflictError, match="cannot be written to"):
         planning.check_room(mas, 0, 0)
