@@ -78,9 +78,11 @@ def _label(value: object, name: str) -> str:
     if text and (len(text) > 64 or not text.isprintable() or text != text.strip() or text.startswith("-")):
         raise wrong(name, value, "one printable line of at most 64 characters that does not begin with -")
     if text and re.fullmatch(r"[0-9a-f-]{4,}", text):
-        raise wrong(name, value, "a name that cannot be taken for the beginning of an id")
+        hint = f"ids are made of 0-9, a-f and -, so another letter is enough: {shorten(f'{text}-team')}"
+        raise RefusedError(f"{name} is {shorten(text)}, which may be the beginning of an id", hint=hint)
     if text.startswith("mas-"):
-        raise wrong(name, value, "a name that cannot be taken for a tmux session of mas")
+        hint = "mas's own tmux sessions are called so; leave mas- away"
+        raise RefusedError(f"{name} is {shorten(text)}, which may be the name of a tmux session", hint=hint)
     return text
 
 

@@ -151,6 +151,16 @@ def test_what_is_shown_for_ids_that_begin_alike_means_one_of_them(place: Path) -
     assert ok("path", GIVEN[:11], root=place).lines == [f"{place}/sessions/{GIVEN}"]
 
 
+def test_a_quiet_plan_is_the_id_alone(place: Path) -> None:
+    done = ok("start", "--isolated", "--dry-run", "-q", "--id", GIVEN, "--template", "solo", *AGENT, root=place)
+    assert (done.out, done.err) == (f"{GIVEN}\n", "")
+
+
+def test_an_id_is_said_once_of_a_session_that_cannot_be_removed(place: Path) -> None:
+    up = ok("list", "--active", "-q", root=place).out.strip()
+    assert mas("rm", "team", root=place).err.startswith(f"mas: session {up} is active; ")
+
+
 def test_the_names_of_a_list_are_those_that_are_understood(place: Path) -> None:
     names = ok("list", "--names", root=place).lines
     assert names[0] == "team"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mas import render, settings
+from mas import fields, render, settings
 from mas.cli.calls import Call, json_table
 from mas.cli.outcome import summary
 from mas.errors import NotFoundError, RefusedError, UsageError, shorten
@@ -48,6 +48,7 @@ def start(  # noqa: PLR0913  the options of the verb
         raise UsageError("--isolated and --legacy were both given", hint="give one of them")
     if no_team and attach:
         raise UsageError("--no-team and --attach were both given", hint="give one of them")
+    _check_values(template, agent, label)
     check_terminal(attach=bool(attach) and not dry_run)
     flag = "isolated" if isolated else settings.LEGACY if legacy else None
     mode = settings.session_mode(flag, call.environ, settings.load_settings(call.root))
@@ -66,7 +67,7 @@ def start(  # noqa: PLR0913  the options of the verb
     try:
         plan = call.mas.plan(options)
         if dry_run:
-            return _show_plan(call, plan, as_json=as_json)
+            return _show_plan(call, plan, as_json=as_json, quiet=quiet)
         with call.busy(f"starting {len(plan.team.ids)} agents"):
             started = call.mas.start(plan)
     except OccupiedError as occupied:
@@ -74,6 +75,17 @@ def start(  # noqa: PLR0913  the options of the verb
     if attach is None:  # who starts a team in the project's own directories has always been taken to it
         attach = mode == settings.LEGACY and is_terminal() and not (as_json or quiet)
     return tell(call, started, as_json=as_json, quiet=quiet, attach=attach)
+
+
+def _check_values(template: str | None, agent: str | None, label: str) -> None:
+    """Raise UsageError for an empty name, as of a variable that is not set, and for what can be no label."""
+    for option, value in (("--template", template), ("--agent", agent)):
+        if value == "":
+            raise UsageError(f"{option} is empty", hint="name one, or leave it out and the default is taken")
+    try:
+        fields.FIELDS["label"](label, "--label")
+    except RefusedError as error:
+        raise UsageError(error.message, hint=error.hint) from None
 
 
 def _occupied(call: Call, occupied: OccupiedError, *, as_json: bool, quiet: bool) -> int:
@@ -190,7 +202,7 @@ def _to_json(call: Call, started: Started) -> dict[str, Any]:
     }
 
 
-def _show_plan(call: Call, plan: StartPlan, *, as_json: bool) -> int:
+def _show_plan(call: Call, plan: StartPlan, *, as_json: bool, quiet: bool) -> int:
     panes = [(pane.agent_id, pane.title, shlex.join(pane.argv)) for pane in plan.launch.panes] if plan.launch else []
     workspace = working_directory(plan.document, call.root)
     if as_json:
@@ -206,6 +218,9 @@ def _show_plan(call: Call, plan: StartPlan, *, as_json: bool) -> int:
                 "dryRun": True,
             }
         )
+        return 0
+    if quiet:
+        call.out(plan.session_id)
         return 0
     _facts(call, _planned(plan, workspace))
     call.lines(

@@ -31,7 +31,8 @@ def each(call: Call, ids: Iterable[str], act: Callable[[str], str], *, quiet: bo
             how = act(session_id)
         except MasError as error:
             hint = f"; {error.hint}" if error.hint else ""
-            call.say(render.one_line(f"mas: {session_id[:8]}: {error.message}{hint}"))
+            whose = "" if session_id in error.message else f"{session_id[:8]}: "
+            call.say(render.one_line(f"mas: {whose}{error.message}{hint}"))
             code = 1
         else:
             if quiet:
