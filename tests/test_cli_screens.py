@@ -47,6 +47,7 @@ def test_a_list_does_not_wrap(terminal: Terminal, place: Path) -> None:
     assert re.fullmatch(r"SESSION +STATUS +LIFECYCLE +AGENTS +AGE +MODE +TMUX", shown[0])
     assert re.fullmatch(rf"a label[a-z ]+… +active +gen\w+…? +1 +\d+s +isolated +mas-{made[:8]}", shown[1])
     assert shown[3:] == ["", render.cut(f"2 sessions, 1 active · in {place}", 80)]
+    assert terminal.run("mas list --limit 1")[-1].startswith("1 of 2 sessions, 1 active · --all shows the others · in ")
 
 
 def test_what_the_doctor_finds_is_not_cut_and_can_be_copied(terminal: Terminal, place: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import mas
 from mas import naming, render
 from mas.cli.calls import Call
+from mas.errors import UsageError
 
 if TYPE_CHECKING:
     from mas.views import Listed, View
@@ -75,6 +76,10 @@ def sessions(  # noqa: PLR0913  the options of the verb
     names: bool = False,
 ) -> int:
     """``mas list``."""
+    if limit is not None and limit < 1:
+        raise UsageError(
+            f"--limit is {limit}, expected a whole number of at least 1", hint="`mas list --all` shows all"
+        )
     listed = call.mas.list(everything=everything, active=active, status=status, limit=limit)
     if listed.complaint:
         call.say(f"mas: tmux gave no answer, so what is shown is the last known: {listed.complaint}")
@@ -146,6 +151,8 @@ def _legend(listed: "Listed", root: Path) -> str:
     live = sum(view.status == "active" for view in listed.views)
     shown = f"{len(listed.views)} of {listed.total}" if listed.total > len(listed.views) else str(listed.total)
     notes = [f"{shown} sessions, {live} active" if listed.total != 1 else f"1 session, {live} active"]
+    if listed.total > len(listed.views):
+        notes.append("--all shows the others")
     if any(view.attached for view in listed.views):
         notes.append("* somebody looks at it")
     if any(view.stale for view in listed.views):
