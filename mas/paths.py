@@ -37,11 +37,13 @@ def check_session_id(text: object) -> str:
 
 def check_new_id(text: object) -> str:
     """Like check_session_id, but takes only what a new session may be called: a UUID of version 4."""
-    session_id = check_session_id(text)
-    if not _RANDOM_ID.fullmatch(session_id):
-        msg = f"{shorten(session_id)} is no UUID of version 4"
-        raise InvalidIdError(msg, hint="leave the id out and one is drawn, or take one of `uuidgen`")
-    return session_id
+    if isinstance(text, str) and is_session_id(text):
+        if _RANDOM_ID.fullmatch(text):
+            return text
+        msg = f"{shorten(text)} is no UUID of version 4"
+    else:
+        msg = f"not a session id: {shorten(text)}, expected a lower-case UUID"
+    raise InvalidIdError(msg, hint="leave the id out and one is drawn, or take one of `uuidgen`")
 
 
 def check_stored_id(text: object) -> str:

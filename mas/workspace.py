@@ -62,7 +62,8 @@ def find_template(name: str | None, root: Root, default: str | None = None) -> T
     wanted = name or default or (OWN if agent_ids(root.path) else DEFAULT)
     places = _places(root)
     if wanted not in places:
-        raise NotFoundError(f"no template {shorten(wanted)}", hint=f"there are: {', '.join(places)}")
+        where = "" if _NAME.fullmatch(wanted) else f"; others are named below {trees.shown(root.path / 'templates')}"
+        raise NotFoundError(f"no template {shorten(wanted)}", hint=f"there are: {', '.join(places)}{where}")
     path = places[wanted]
     team = _load_team(wanted, path)
     tops = {"unit", "workflows", *(f"unit/{agent_id}" for agent_id in team.ids)}

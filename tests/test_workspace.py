@@ -111,7 +111,8 @@ def test_what_is_no_template_is_not_found(root: Root, name: str) -> None:
     make_template(root, "SOLO")
     with pytest.raises(NotFoundError, match="no template") as caught:
         find_template(name or "..", root)
-    assert caught.value.hint == "there are: default, pair, solo, squad"
+    there = f"; others are named below '{root.path}/templates'" if name != "missing" else ""
+    assert caught.value.hint == f"there are: default, pair, solo, squad{there}"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ def run(
     except typer.Exit as end:
         return end.exit_code
     except _USAGE as error:
-        raise UsageError(_message(error), hint=f"`mas {_path(error, verb)} --help` shows how") from None
+        message, _, meant = _message(error).partition(". Did you mean ")
+        hint = f"did you mean {meant}" if meant else f"`mas {_path(error, verb)} --help` shows how"
+        raise UsageError(message, hint=hint) from None
 
 
 def build(verb: str, function: Callable[..., Any] | Mapping[str, Callable[..., Any]]) -> Any:
