@@ -7,7 +7,7 @@ import typer
 from mas.cli import beginning
 from mas.cli.options import DryRun, Json, Name, Quiet, Request, call_of
 
-Attach = Annotated[bool, typer.Option("--attach/--no-attach", help="then go to its terminal")]
+Attach = Annotated[bool, typer.Option("--attach/--no-attach", help="attach afterwards, only on a terminal")]
 
 
 def start(  # noqa: PLR0913  one argument an option
@@ -25,7 +25,8 @@ def start(  # noqa: PLR0913  one argument an option
     request: Request = "",
     session_id: Annotated[str | None, typer.Option("--id", metavar="UUID", help="its id, else one is drawn")] = None,
     attach: Annotated[
-        bool | None, typer.Option("--attach/--no-attach", help="then go to its terminal; --legacy does, on one")
+        bool | None,
+        typer.Option("--attach/--no-attach", help="attach afterwards, only on a terminal; the default with --legacy"),
     ] = None,
     no_team: Annotated[bool, typer.Option("--no-team", help="only make it; `mas resume` starts the team")] = False,
     log: Annotated[bool, typer.Option("--log", help="keep what each agent's pane prints: `mas logs`")] = False,

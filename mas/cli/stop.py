@@ -20,7 +20,9 @@ def stop(
     names: Names = None,
     *,
     everything: All = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="do not ask, give the agents no time to end")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="give agents no time; ask nothing about a team without a workspace")
+    ] = False,
     quiet: Quiet = False,
 ) -> int:
     """End the teams of sessions. Their workspaces stay, `mas resume` brings them up again."""
