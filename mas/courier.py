@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from mas import agents, files
 from mas.clock import utc_now
-from mas.delivery import SendOptions, deliver, only_sender, settle_cut_off
+from mas.delivery import SendOptions, deliver, only_sender, settle_cut_off, settled_if_cut_off
 from mas.errors import BusyError, DamagedError, UnknownStateError
 from mas.mailbox import Mailbox
-from mas.messages import Fate, Message, initial_prompts, queued
+from mas.messages import BEING_DELIVERED, Fate, Message, initial_prompts, queued, waited_for, waits
 from mas.reach import LOOK, Looks, Patience, reach
 from mas.team import Team, apply_config
 from mas.teamfile import stored_team
@@ -40,7 +40,7 @@ def enqueue_prompts(mas: "Mas", session_id: str, team: Team, agent_ids: Collecti
     """
     box = Mailbox(mas.root, session_id)
     wanted = {one: text for one, text in initial_prompts(team) if agent_ids is None or one in agent_ids}
-    for one in [box.with_text(one) for one in box.open().values() if one.kind == PROMPT]:
+    for one in [box.with_text(one) for one in box.open().values() if _is_waiting_prompt(one)]:
         (agent_id,) = one.to
         if wanted.get(agent_id) == one.text:
             del wanted[agent_id]
@@ -79,13 +79,17 @@ def _prompt(agent_id: str, text: str) -> Message:
 
 def unprompted(mas: "Mas", session_id: str) -> frozenset[str]:
     """The agents whose first prompt still waits, so that they cannot have begun a conversation by it."""
-    messages = Mailbox(mas.root, session_id).open()
-    return frozenset(_waiting({key: one for key, one in messages.items() if one.kind == PROMPT}))
+    prompts = filter(_is_waiting_prompt, Mailbox(mas.root, session_id).open().values())
+    return frozenset(agent_id for one in prompts for agent_id in one.to)
+
+
+def _is_waiting_prompt(message: Message) -> bool:
+    return message.kind == PROMPT and waits(message, message.to[0])
 
 
 def something_waits(mas: "Mas", session_id: str) -> bool:
     """Whether any message waits for any agent."""
-    return bool(_waiting(Mailbox(mas.root, session_id).open()))
+    return bool(waited_for(Mailbox(mas.root, session_id).open()))
 
 
 def deliver_waiting(
@@ -98,19 +102,14 @@ def deliver_waiting(
     """
     box = Mailbox(mas.root, session_id)
     deadline = time.monotonic() + timeout
-    while waiting := _waiting(box.open()):  # again after the lock is gone, for who found it held
+    while waiting := waited_for(box.open()):  # again after the lock is gone, for who found it held
         try:
             with files.lock(box.lock_of_courier, timeout=0, inside=True):
                 if not _Round(mas, session_id, box, pace, tell or (lambda *_: None)).run(deadline):
-                    return _waiting(box.open())
+                    return waited_for(box.open())
         except BusyError:
             return waiting
     return ()
-
-
-def _waiting(messages: Mapping[str, Message]) -> tuple[str, ...]:
-    agent_ids = dict.fromkeys(agent_id for one in messages.values() for agent_id in one.to)
-    return tuple(agent_id for agent_id in agent_ids if queued(messages, agent_id))
 
 
 class _Round:
@@ -125,6 +124,8 @@ class _Round:
 
     def run(self, deadline: float) -> bool:
         """Until nothing waits, true; or until nobody is there, or the time is over."""
+        with only_sender(self._box, ids := waited_for(self._box.open())):  # who was at it before was cut off
+            settle_cut_off(self._box, ids)
         while self._waiting():
             try:
                 if not self._look():
@@ -143,7 +144,7 @@ class _Round:
         size = self._box.size()
         if size != self._size:
             self._changed = time.monotonic()
-            self._size, self._ids = size, _waiting(self._box.open())
+            self._size, self._ids = size, waited_for(self._box.open())
         return self._ids
 
     def _find(self) -> None:
@@ -165,18 +166,20 @@ class _Round:
     def _deliver_oldest(self, agent_id: str) -> None:
         """Deliver one message that waits for an agent, if it still does and can be."""
         with only_sender(self._box, [agent_id]):
-            message = next(iter(queued(settle_cut_off(self._box, [agent_id]), agent_id)), None)
+            waiting = settle_cut_off(self._box, [agent_id])
+            message = next(iter(queued(waiting, agent_id)), None)
             seen = self._found.look([agent_id])
             if message is None or agents.asks(seen[agent_id].screen if seen else "", self._found.profile):
                 return
-            self._box.settle([(message.id, agent_id, Fate("unknown", "its delivery was cut off"))])
-            fate = self._typed(message, agent_id, seen)
-            self._box.settle([(message.id, agent_id, fate)])
+            with settled_if_cut_off(self._box, message._replace(to=(agent_id,))):
+                self._box.settle([(message.id, agent_id, BEING_DELIVERED)])
+                fate = self._typed(message, agent_id, seen, waiting)
+                self._box.settle([(message.id, agent_id, fate)])
         self._tell(message, agent_id, fate)
 
-    def _typed(self, message: Message, agent_id: str, seen: Looks) -> Fate:
+    def _typed(self, message: Message, agent_id: str, seen: Looks, waiting: Mapping[str, Message]) -> Fate:
         try:
             whole = self._box.with_text(message)
         except DamagedError as error:
             return Fate("refused", error.message)
-        return deliver(self._found, whole, seen, SendOptions()).get(agent_id, Fate("queued", "it is not up"))
+        return deliver(self._found, whole, seen, SendOptions(), waiting).get(agent_id, Fate("queued", "it is not up"))

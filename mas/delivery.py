@@ -6,15 +6,30 @@ that is not there, or does not read yet, waits in the session; ``mas.courier`` d
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mas import agents, apart, files, processes, settings, tmux
-from mas.clock import utc_now
+from mas.clock import utc_at, utc_now
 from mas.errors import UnknownStateError
 from mas.mailbox import Mailbox
-from mas.messages import Address, Fate, Message, Outcome, queued, recipients, sanitize, unsettled
+from mas.messages import (
+    CUT_OFF,
+    DELIVERY_CUT_OFF,
+    TYPED_ONLY,
+    Address,
+    Fate,
+    Message,
+    Outcome,
+    behind,
+    queued,
+    recipients,
+    sanitize,
+    unentered,
+    unsettled,
+    waited_for,
+)
 from mas.reach import Looks, Reach, reach, until_they_read
 
 if TYPE_CHECKING:
@@ -75,17 +90,19 @@ def send(mas: "Mas", session_id: str, address: Address, options: SendOptions | N
     eof = settings.sends_eof(mas.environ, mas.root) if options.eof is None else options.eof
     box = Mailbox(mas.root, session_id)
     with only_sender(box, message.to):
-        seen, readers = until_they_read(found, message.to, options.starting)
-        view = _View(found, seen, readers, settle_cut_off(box, message.to))
-        box.accept(message)
-        fates = {one: fate for one in message.to if (fate := view.put_off(one, options))}
-        fates |= deliver(found, message, {one: seen[one] for one in message.to if one not in fates}, options)
-        box.settle([(message.id, one, fates[one]) for one in message.to])
+        waiting = settle_cut_off(box, message.to)
+        view = _view(found, message.to, waiting, options)
+        with settled_if_cut_off(box, message):
+            box.accept(message)
+            fates = {one: fate for one in message.to if (fate := view.put_off(one, options))}
+            typed_to = {one: view.seen[one] for one in message.to if one not in fates}
+            fates |= deliver(found, message, typed_to, options, waiting)
+            box.settle([(message.id, one, fates[one]) for one in message.to])
     if eof:
         _send_eof(mas, session_id, message.target)
-    if any(fates[one].outcome == "queued" and look.there for one, look in seen.items()):
-        call_courier(mas, session_id)
-    return message._replace(fates={one: fates[one] for one in message.to})
+    message = message._replace(fates={one: fates[one] for one in message.to})
+    _see_to(mas, found, waited_for({**waiting, message.id: message}))
+    return message
 
 
 def _message(found: Reach, address: Address, options: SendOptions) -> Message:
@@ -107,9 +124,36 @@ def only_sender(box: Mailbox, to: Collection[str]) -> Iterator[None]:
 def settle_cut_off(box: Mailbox, to: Collection[str]) -> Mapping[str, Message]:
     """The open messages, once those for these agents whose senders were cut off are settled; their locks are held."""
     waiting = box.open()
-    cut_off = [(one.id, agent_id) for one, agent_id in unsettled(waiting) if agent_id in to]
-    box.settle([(*pair, Fate("unknown", "its sender was cut off")) for pair in cut_off])
-    return waiting
+    cut_off = [(one, agent_id) for one, agent_id in unsettled(waiting) if agent_id in to]
+    box.settle(
+        [(one.id, agent_id, DELIVERY_CUT_OFF if one.fates.get(agent_id) else CUT_OFF) for one, agent_id in cut_off]
+    )
+    return box.open() if cut_off else waiting
+
+
+@contextmanager
+def settled_if_cut_off(box: Mailbox, message: Message) -> Iterator[None]:
+    """Record what is known of a message whose sender is asked to end, or fails, while it types."""
+    try:
+        yield
+    except BaseException:
+        settle_cut_off(box, message.to)
+        raise
+
+
+def _see_to(mas: "Mas", found: Reach, agent_ids: Collection[str]) -> None:
+    """Have delivered what waits for agents that are there: a courier that was killed is replaced."""
+    with suppress(UnknownStateError):
+        if agent_ids and any(look.there for look in found.look(agent_ids).values()):
+            call_courier(mas, found.session_id)
+
+
+def _view(found: Reach, to: Collection[str], waiting: Mapping[str, Message], options: SendOptions) -> "_View":
+    """What is seen of agents; nobody waits for one to read for which something waits already."""
+    behind = [] if options.answer else [agent_id for agent_id in to if queued(waiting, agent_id)]
+    ahead = [agent_id for agent_id in to if agent_id not in behind]
+    seen, readers = until_they_read(found, ahead, options.starting)
+    return _View(found, seen | found.look(behind), readers, waiting)
 
 
 class _View(NamedTuple):
@@ -165,9 +209,15 @@ class _View(NamedTuple):
 # --- typing ---
 
 
-def deliver(found: Reach, message: Message, seen: Looks, options: SendOptions) -> dict[str, Fate]:
-    """Type a message to agents that were just seen, and say what became of it; the caller holds their locks."""
-    cut = {agent_id: reason for agent_id, look in seen.items() if (reason := _would_cut(look, message))}
+def deliver(
+    found: Reach, message: Message, seen: Looks, options: SendOptions, waiting: Mapping[str, Message] | None = None
+) -> dict[str, Fate]:
+    """Type a message to agents that were just seen, and say what became of it; the caller holds their locks.
+
+    The open messages tell what may lie in their inputs.
+    """
+    left = {one: _of_this_launch(some, seen[one]) for one, some in unentered(waiting or {}).items() if one in seen}
+    cut = {one: reason for one, look in seen.items() if (reason := _would_cut(look, message, left.get(one, [])))}
     fates = {agent_id: Fate("refused", reason) for agent_id, reason in cut.items()}
     panes = found.agents(agent_id for agent_id in seen if agent_id not in cut)
     enter_text = tmux.press_keys if options.answer else tmux.paste
@@ -175,7 +225,7 @@ def deliver(found: Reach, message: Message, seen: Looks, options: SendOptions) -
     fates |= {panes[pane]: _untyped(typed, options) for pane, typed in pasted.items() if not typed.done}
     typed_to = {pane: agent_id for pane, agent_id in panes.items() if pasted[pane].done}
     if not message.execute:
-        return fates | dict.fromkeys(typed_to.values(), Fate("submitted", "typed, not entered"))
+        return fates | dict.fromkeys(typed_to.values(), TYPED_ONLY)
     before = {agent_id: seen[agent_id] for agent_id in typed_to.values()}
     shown = _until_shown(found, before)
     if options.answer:
@@ -183,7 +233,18 @@ def deliver(found: Reach, message: Message, seen: Looks, options: SendOptions) -
         typed_to = {pane: agent_id for pane, agent_id in typed_to.items() if agent_id not in answered}
         fates |= answered
     entered = tmux.press_enter(found.server, typed_to, found.session_id) if typed_to else {}
-    return fates | {typed_to[pane]: _entered(typed, typed_to[pane] in shown) for pane, typed in entered.items()}
+    fates |= {typed_to[pane]: _entered(typed, typed_to[pane] in shown) for pane, typed in entered.items()}
+    return {agent_id: behind(fate, agent_id, left.get(agent_id, [])) for agent_id, fate in fates.items()}
+
+
+def _of_this_launch(left: Sequence[Message], look: tmux.Look) -> list[Message]:
+    """Those of the messages that were sent since the program in a pane was started: an earlier one took its input."""
+    process = processes.find(look.pid)
+    if process is None:
+        return []
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
+    started = utc_at(time.time() - age)
+    return [one for one in left if one.timestamp >= started]
 
 
 def _untyped(typed: tmux.Typed, options: SendOptions) -> Fate:
@@ -229,12 +290,15 @@ def _until_shown(found: Reach, before: Looks) -> set[str]:
     return shown
 
 
-def _would_cut(look: tmux.Look, message: Message) -> str:
+def _would_cut(look: tmux.Look, message: Message, left: Sequence[Message]) -> str:
     """Why a reader in canonical mode would not get the whole text; empty where it would."""
-    longest = max(len(line) for line in message.text.encode().split(b"\n"))
+    whole = "".join(one.text for one in left) + message.text
+    lines = whole.encode().split(b"\n")[-1 - message.text.count("\n") :]
+    longest = max(map(len, lines))
     if longest <= LINE_BYTES or not tmux.reads_lines(look.tty):
         return ""
-    return f"its terminal reads whole lines and would cut one of {longest} bytes after {LINE_BYTES}"
+    before = ", with what was typed before and not entered" if longest == len(lines[0]) and left else ""
+    return f"its terminal reads whole lines and would cut one of {longest} bytes after {LINE_BYTES}{before}"
 
 
 # --- who sends, and who delivers later ---

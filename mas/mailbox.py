@@ -15,7 +15,18 @@ from mas import directories, files, lines
 from mas.clock import utc_now
 from mas.errors import DamagedError
 from mas.lines import Line
-from mas.messages import FATE, INLINE_BYTES, MESSAGE, Fate, Message, Outcome, fate_data, fold_messages, is_open
+from mas.messages import (
+    FATE,
+    INLINE_BYTES,
+    MESSAGE,
+    Fate,
+    Message,
+    Outcome,
+    fate_data,
+    fold_messages,
+    is_open,
+    unentered,
+)
 from mas.paths import Root
 from mas.replay import Entry
 
@@ -91,10 +102,15 @@ class Mailbox:
             return 0
 
     def open(self) -> dict[str, Message]:
-        """The messages that wait for some agent, or of which nobody knows what became; long texts are left out."""
+        """The messages that wait, those without a fate, and those whose texts may lie in an agent's input still.
+
+        Long texts are left out.
+        """
         with suppress(FileNotFoundError), files.directory(self._paths.directory) as fd:
             places: dict[str, int] = {}
-            found = {key: one for key, one in fold_messages(self._recent(fd, places)).items() if is_open(one)}
+            recent = fold_messages(self._recent(fd, places))
+            left = {one.id for some in unentered(recent).values() for one in some}
+            found = {key: one for key, one in recent.items() if is_open(one) or key in left}
             waiting = ((places[key], tuple((a, *_pair(f)) for a, f in one.fates.items())) for key, one in found.items())
             self._read = self._read._replace(waiting=tuple(waiting))
             return found

@@ -4,6 +4,7 @@ A message and each step of its fate is one line of the session's ``messages.json
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -61,8 +62,8 @@ def parse_words(words: Sequence[str], team: Team) -> Address:
         return Address(words[1], f"[From: Agent {sender}] {words[2]}", sender)
     if len(words) < 2:
         raise UsageError("who gets which text?", hint='mas send TO "TEXT"')
-    quoted = " ".join(words[1:])
-    raise UsageError(f"{len(words)} words were given", hint=f'quote the text: mas send {words[0]} "{quoted[:60]}"')
+    quoted = shlex.join((words[0], " ".join(words[1:])[:60]))
+    raise UsageError(f"{len(words)} words were given", hint=f"quote the text: mas send {quoted}")
 
 
 def batch(text: str) -> tuple[str, ...]:
@@ -99,6 +100,20 @@ class Fate(NamedTuple):
 
     outcome: Outcome
     reason: str = ""
+
+
+BEING_DELIVERED = Fate("queued", "it is being delivered")
+"""What a courier records before it types: one that is cut off then has left a message that is never typed again."""
+
+TYPED_ONLY = Fate("submitted", "typed, not entered")
+CUT_OFF = Fate("unknown", "its sender was cut off")
+DELIVERY_CUT_OFF = Fate("unknown", "its delivery was cut off")
+BEHIND = Fate("submitted", "behind what a cut-off sender may have left")
+"""It may have become one line with another text."""
+
+_LEAVE_TEXT = frozenset({TYPED_ONLY, CUT_OFF, DELIVERY_CUT_OFF})
+_MOST_LEFT = 20
+"""So many of the texts that may lie in an agent's input are remembered."""
 
 
 class Message(NamedTuple):
@@ -191,14 +206,45 @@ def is_open(message: Message) -> bool:
     return any(agent_id not in message.fates or message.fates[agent_id].outcome == "queued" for agent_id in message.to)
 
 
+def waits(message: Message, agent_id: str) -> bool:
+    """Whether a message waits for an agent, and nobody has begun to type it."""
+    fate = message.fates.get(agent_id)
+    return fate is not None and fate.outcome == "queued" and fate != BEING_DELIVERED
+
+
 def queued(messages: Mapping[str, Message], agent_id: str) -> tuple[Message, ...]:
     """The messages that wait for an agent, oldest first."""
-    return tuple(one for one in messages.values() if agent_id in one.fates and one.fates[agent_id].outcome == "queued")
+    return tuple(one for one in messages.values() if waits(one, agent_id))
+
+
+def waited_for(messages: Mapping[str, Message]) -> tuple[str, ...]:
+    """The agents for whom a courier has something to do: to deliver it, or to say that its delivery was cut off."""
+    some = (agent_id for one in messages.values() for agent_id, fate in one.fates.items() if fate.outcome == "queued")
+    return tuple(dict.fromkeys(some))
+
+
+def unentered(messages: Mapping[str, Message]) -> dict[str, list[Message]]:
+    """The messages whose texts may lie in an agent's input still, by agent: no later one was entered."""
+    left: dict[str, list[Message]] = {}
+    for message in messages.values():
+        for agent_id, fate in message.fates.items():
+            if fate in _LEAVE_TEXT:
+                left[agent_id] = [*left.get(agent_id, ()), message][-_MOST_LEFT:]
+            elif fate.outcome == "submitted":
+                left.pop(agent_id, None)
+    return left
 
 
 def unsettled(messages: Mapping[str, Message]) -> tuple[tuple[Message, str], ...]:
-    """Messages and agents without any fate: a sender that was cut off. They become unknown, never typed again."""
-    return tuple((one, agent_id) for one in messages.values() for agent_id in one.to if agent_id not in one.fates)
+    """Messages that nobody types any more, and their agents: who did was cut off. They are never typed again."""
+    pairs = ((one, agent_id) for one in messages.values() for agent_id in one.to)
+    return tuple(pair for pair in pairs if pair[0].fates.get(pair[1], BEING_DELIVERED) == BEING_DELIVERED)
+
+
+def behind(fate: Fate, agent_id: str, left: Iterable[Message]) -> Fate:
+    """The fate of a message to an agent whose input may have held these, told where nobody knows whether it did."""
+    unknown = any(one.fates[agent_id].outcome == "unknown" for one in left)
+    return BEHIND if unknown and fate == Fate("submitted") else fate
 
 
 def initial_prompts(team: Team) -> tuple[tuple[str, str], ...]:

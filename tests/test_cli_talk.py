@@ -19,8 +19,9 @@ from terminal import Terminal, open_terminal
 from mas.app import Mas
 from mas.cli.parse import build
 from mas.cli.talk import COMMANDS, arrange
+from mas.errors import UsageError
 from mas.mailbox import Mailbox
-from mas.messages import Address, Fate, Message
+from mas.messages import BEHIND, Address, Fate, Message
 from mas.paths import Root
 
 Wait = Callable[..., None]
@@ -122,7 +123,18 @@ def test_an_agent_is_named_before_its_target(
 
 def test_three_words_of_which_the_first_is_no_agent_show_the_quoted_form(world: Mas, team: str) -> None:
     del team
-    assert 'quote the text: mas send all "hello you"' in send(world, "all", "hello", "you", code=2).err
+    assert "quote the text: mas send all 'hello you'" in send(world, "all", "hello", "you", code=2).err
+
+
+@pytest.mark.parametrize("option", ["--session", "-t", "--after"])
+def test_an_option_without_its_value_is_a_wrong_call(alone: Mas, option: str) -> None:
+    assert send(alone, "10", "x", option, code=2).err.startswith(f"mas: {option} needs a value")
+
+
+def test_the_hint_to_quote_a_text_runs_nothing(alone: Mas) -> None:
+    stubs.start(alone, program="cat")
+    told = send(alone, "please", "tell", 'a"b$(x)', "me", code=2).err
+    assert shlex.split(told.partition("quote the text: ")[2]) == ["mas", "send", "please", 'tell a"b$(x) me']
 
 
 def test_a_session_before_the_target_shows_how_one_is_named(alone: Mas) -> None:
@@ -183,7 +195,11 @@ OPTIONS = {
 
 @given(st.lists(st.text(alphabet="-nest=ab ", max_size=6) | st.sampled_from([*OPTIONS])))
 def test_words_are_put_in_order_and_none_is_lost(words: list[str]) -> None:
-    arranged = arrange(words)
+    try:
+        arranged = arrange(words)
+    except UsageError:
+        assert OPTIONS.get(words[-1]) is False
+        return
     assert Counter(word for word in words if word != "--") <= Counter(arranged)
     assert arrange(arranged) == arranged
 
@@ -446,7 +462,7 @@ def test_a_message_whose_sender_was_cut_off_is_shown_as_such(alone: Mas, fresh: 
     alone.send(fresh, Address("10", "z"))
     fates = [line.split("\t")[3] for line in ok("messages", fresh, root=alone.root.path).lines]
     cut_off = "10 unknown (its sender was cut off), 11 unsettled"
-    assert fates == [cut_off, cut_off, "submitted"]
+    assert fates == [cut_off, cut_off, f"submitted ({BEHIND.reason})"]
 
 
 # --- bringing what waits ---

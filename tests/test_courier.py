@@ -14,7 +14,7 @@ from mas import courier, delivery, files
 from mas.app import Mas
 from mas.delivery import SendOptions
 from mas.mailbox import TEXTS, Mailbox
-from mas.messages import INLINE_BYTES, Address, Fate, Message
+from mas.messages import BEHIND, BEING_DELIVERED, DELIVERY_CUT_OFF, INLINE_BYTES, Address, Fate, Message
 from mas.paths import Root
 from mas.reach import reach
 from mas.team import apply_config
@@ -269,6 +269,30 @@ def test_one_at_a_time_delivers(mas: Mas, wait_until: Wait) -> None:
         other.join()
     assert not (mas.root.session(session_id).logs / "session.log").exists()
     assert courier.deliver_waiting(mas, session_id, timeout=20) == ()
+
+
+def test_a_message_that_is_being_delivered_is_not_called_unknown(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, profile="enter_delay = 2")
+    stubs.settled(mas, session_id, wait_until)
+    queue(mas, session_id, "10", "hello")
+    working = threading.Thread(target=lambda: courier.deliver_waiting(mas, session_id, timeout=30))
+    working.start()
+    wait_until(lambda: "hello" in stubs.screen(mas, session_id, "10"))
+    assert [fate for *_, fate in fates(mas, session_id)] == [BEING_DELIVERED]
+    working.join(30)
+    assert [fate for *_, fate in fates(mas, session_id)] == [Fate("submitted")]
+
+
+def test_what_a_courier_was_typing_when_it_was_killed_is_unknown_and_not_typed_again(
+    mas: Mas, wait_until: Wait
+) -> None:
+    session_id = stubs.start(mas)
+    stubs.settled(mas, session_id, wait_until)
+    queue(mas, session_id, "10", "cut", "next")
+    Mailbox(mas.root, session_id).settle([("0-cut", "10", BEING_DELIVERED)])
+    assert courier.deliver_waiting(mas, session_id, timeout=20) == ()
+    assert [fate for *_, fate in fates(mas, session_id)] == [DELIVERY_CUT_OFF, BEHIND]
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["next"])
 
 
 def test_a_session_that_is_removed_ends_it(mas: Mas) -> None:

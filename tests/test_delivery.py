@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import stubs
 import teams
+from commandline import PROGRAM, environment
 from roots import make_template, mas_of
 
 from mas import delivery, tmux
@@ -21,7 +22,7 @@ from mas.app import Mas
 from mas.delivery import MOST_WAITING, SendOptions
 from mas.errors import RefusedError, UnknownStateError
 from mas.mailbox import Mailbox
-from mas.messages import MAX_BYTES, Address, Fate, Message, sanitize
+from mas.messages import BEHIND, CUT_OFF, MAX_BYTES, Address, Fate, Message, sanitize
 from mas.paths import Root
 from mas.reach import reach
 
@@ -254,6 +255,42 @@ def test_a_line_that_the_terminal_would_cut_is_refused(mas: Mas) -> None:
     assert send(mas, session_id, "10", "x" * 4095) == {"10": Fate("submitted")}
 
 
+def test_a_line_that_what_was_typed_before_makes_too_long_is_refused(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas, program="sh -c 'exec cat >got'", ids=("10",))
+    assert send(mas, session_id, "10", "a\n" + "x" * 3000, execute=False)["10"].outcome == "submitted"
+    reason = send(mas, session_id, "10", "y" * 3000)["10"].reason
+    assert reason.endswith("cut one of 6000 bytes after 4095, with what was typed before and not entered")
+    assert send(mas, session_id, "10", "z" * 1000)["10"] == Fate("submitted")
+    assert send(mas, session_id, "10", "y" * 3000)["10"] == Fate("submitted")
+    got = mas.root.session(session_id).unit / "10" / "got"
+    wait_until(lambda: got.read_bytes() == b"a\n" + b"x" * 3000 + b"z" * 1000 + b"\n" + b"y" * 3000 + b"\n")
+
+
+def test_what_an_earlier_program_was_given_makes_no_line_longer(mas: Mas) -> None:
+    session_id = stubs.start(mas, program="cat", ids=("10",))
+    send(mas, session_id, "10", "x" * 3000, execute=False)
+    mas.stop(session_id, grace=0)
+    mas.resume(session_id)
+    assert send(mas, session_id, "10", "y" * 3000) == {"10": Fate("submitted")}
+
+
+def test_nobody_waits_for_an_agent_for_which_something_waits(mas: Mas, wait_until: Wait) -> None:
+    """Else each sender had the agent's lock for seconds, and who came last might go first."""
+    session_id = stubs.start(mas, "--slow", "3", ids=("10",), profile="ready = '^>'")
+    send(mas, session_id, "10", "first", starting=0.1)
+    assert send(mas, session_id, "10", "second", starting=60) == {"10": Fate("queued", "after those that wait for it")}
+    assert ">" not in stubs.screen(mas, session_id, "10")
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["first", "second"])
+
+
+def test_a_sender_has_delivered_what_waits_for_others(mas: Mas, wait_until: Wait) -> None:
+    session_id = stubs.start(mas)
+    stubs.settled(mas, session_id, wait_until)
+    Mailbox(mas.root, session_id).accept(Message("m", "", "", "11", ("11",), "left", fates={"11": Fate("queued")}))
+    assert send(mas, session_id, "10", "hello") == {"10": Fate("submitted")}
+    wait_until(lambda: stubs.received(mas, session_id, "11") == ["left"])
+
+
 def test_what_a_program_never_shows_is_unknown_and_an_answer_not_entered(mas: Mas, wait_until: Wait) -> None:
     program = "sh -c 'stty -echo -icanon -icrnl; echo ready; [ $MAS_AGENT_ID = 11 ] && echo May I?; exec cat >got'"
     session_id = stubs.start(mas, program=program, profile="ready = 'ready'")
@@ -307,6 +344,24 @@ def test_a_message_whose_sender_was_cut_off_is_unknown_and_not_typed_again(mas: 
     send(mas, session_id, "10", "next")
     wait_until(lambda: stubs.received(mas, session_id, "10") == ["next"])
     assert mas.messages(session_id)["cut"].fates == {"10": Fate("unknown", "its sender was cut off")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_cut_off_sender_typed_is_told_with_the_message_behind_it(
+    mas: Mas, wait_until: Wait, number: signal.Signals
+) -> None:
+    session_id = stubs.start(mas, profile="enter_delay = 3")
+    stubs.settled(mas, session_id, wait_until)
+    words = [*PROGRAM, "send", "--session", session_id, "10", "cut me "]
+    sender = subprocess.Popen(words, env=environment(mas.root.path), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: "cut me" in stubs.screen(mas, session_id, "10"))
+    sender.send_signal(number)
+    assert "undone" not in sender.communicate(timeout=20)[1]
+    settled = [one.fates for one in mas.messages(session_id).values()]
+    assert settled == ([{}] if number == signal.SIGKILL else [{"10": CUT_OFF}])
+    assert send(mas, session_id, "10", "next") == {"10": BEHIND}
+    assert send(mas, session_id, "10", "last") == {"10": Fate("submitted")}
+    wait_until(lambda: stubs.received(mas, session_id, "10") == ["cut me next", "last"])
 
 
 @pytest.mark.slow

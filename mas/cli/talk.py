@@ -18,7 +18,7 @@ from mas.delivery import SendOptions
 from mas.errors import AmbiguousError, NotFoundError, RefusedError, UsageError, explaining, shorten
 from mas.following import LOOK
 from mas.mailbox import Mailbox
-from mas.messages import MAX_BYTES, Address, Fate, Message, batch, parse_words
+from mas.messages import BEHIND, MAX_BYTES, Address, Fate, Message, batch, parse_words
 from mas.team import Team
 
 ACCEPTED = ("submitted", "queued")
@@ -51,12 +51,20 @@ def arrange(words: Sequence[str]) -> list[str]:
         if word == "--":
             rest += waiting
         elif word in _FLAGS | _HELP or word.partition("=")[0] in {one for one in _VALUES if one.startswith("--")}:
-            options += [word, *([next(waiting, "")] if word in _VALUES else [])]
+            options += [word, *([_value(word, waiting)] if word in _VALUES else [])]
         elif word in _VALUES:
-            options += [word, next(waiting, "")]
+            options += [word, _value(word, waiting)]
         else:
             rest.append(word)
     return [*options, "--", *rest] if rest else options
+
+
+def _value(option: str, waiting: Iterator[str]) -> str:
+    """What follows an option. Raises UsageError where nothing does."""
+    value = next(waiting, None)
+    if value is None:
+        raise UsageError(f"{option} needs a value", hint="`mas send --help` shows which")
+    return value
 
 
 def send(  # noqa: PLR0913  one argument an option
@@ -181,7 +189,7 @@ def _tell(call: Call, sent: Sequence[Message]) -> None:
     rows = [(agent_id, fate.outcome, fate.reason) for one in sent for agent_id, fate in one.fates.items()]
     if not call.on_terminal:
         call.lines(render.tab_separated(rows))
-    elif all(outcome == "submitted" for _, outcome, _ in rows):
+    elif all(outcome == "submitted" and reason != BEHIND.reason for _, outcome, reason in rows):
         many = f"{len(sent)} messages " if len(sent) > 1 else ""
         call.out(f"{many}submitted to {', '.join(dict.fromkeys(agent_id for agent_id, *_ in rows))}")
     else:
