@@ -44,6 +44,17 @@ def test_a_signal_ends_a_call_with_its_code_and_a_line(
     assert (waiting.returncode, out, err.decode()) == (code, b"", said)
 
 
+def test_a_call_that_only_reads_says_nothing_of_what_was_not_finished(
+    root: Root, tmux_socket: Path, wait_until: Wait
+) -> None:
+    del tmux_socket
+    made = start(root.path)
+    reading = begin("messages", made, "--follow", root=root.path)
+    wait_until(lambda: is_waiting(reading))
+    reading.send_signal(signal.SIGINT)
+    assert (reading.communicate(timeout=10)[1], reading.returncode) == (b"mas: interrupted\n", 130)
+
+
 def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path, wait_until: Wait) -> None:
     made = record(tmp_path)
     words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PROGRAM, "wait", made, "--until", "completed"]

@@ -18,6 +18,8 @@ LONGEST = 400
 _FORWARD = ("clean", "doctor", "migrate", "rm", "stop")
 """The verbs that leave what they began, to be finished; what any other one began is undone."""
 
+_TYPING = ("deliver", "send")
+_READING = ("logs", "messages")
 _SIGNALS = {129: "hung up", 130: "interrupted", 143: "asked to end"}
 
 
@@ -25,7 +27,8 @@ def told(error: BaseException, words: Sequence[str]) -> str:
     """The line for an error, empty where there is nothing to say; a bug's report is written."""
     if isinstance(error, SystemExit):
         reason = _SIGNALS.get(error.code) if isinstance(error.code, int) else str(error.code or "")
-        return _line(f"{reason}; {_left(words)}") if reason else ""
+        left = _left(words)
+        return _line(f"{reason}; {left}" if left else reason) if reason else ""
     if isinstance(error, MasError):
         return _line(f"{error.message}; {error.hint}" if error.hint else error.message)
     if isinstance(error, OSError):
@@ -39,6 +42,10 @@ def told(error: BaseException, words: Sequence[str]) -> str:
 def _left(words: Sequence[str]) -> str:
     """What became of what a verb had begun when it was cut off."""
     verb = next(iter(split_common(words)[1]), "")
+    if verb in _TYPING:
+        return "what was typed stays so, and `mas messages` tells what became of it"
+    if verb in _READING:
+        return ""
     return f"call `mas {verb}` again to finish" if verb in _FORWARD else "what was not finished is undone"
 
 
