@@ -32,13 +32,7 @@ def seq_of(name: str) -> int | None:
 def encode(checkpoint: SessionCheckpoint) -> bytes:
     """The bytes of a checkpoint file; raises RefusedError for one that could not be read again."""
     state = {key: value for key, value in checkpoint.state_snapshot.items() if key not in OWN_KEYS or key == "rev"}
-    members = {
-        "seq": checkpoint.seq,
-        "iteration": checkpoint.iteration,
-        "timestamp": checkpoint.timestamp,
-        "resumable": checkpoint.resumable,
-        "state_snapshot": state,
-    }
+    members = checkpoint.to_dict() | {"state_snapshot": state}
     body = json.dumps(check_json(members, "the checkpoint"), separators=(",", ":")).encode("ascii")
     return b'%b%b%08x"}\n' % (body[:-1], _MEMBER, crc32(body))
 

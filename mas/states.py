@@ -124,6 +124,16 @@ class SessionCheckpoint(Frozen):
         """Number of the log record the checkpoint stands at."""
         return int(self.state_snapshot.get("rev", 0))
 
+    def to_dict(self) -> dict[str, Any]:
+        """The checkpoint as JSON values, with its number."""
+        return {
+            "seq": self.seq,
+            "iteration": self.iteration,
+            "timestamp": self.timestamp,
+            "resumable": self.resumable,
+            "state_snapshot": dict(self.state_snapshot),
+        }
+
 
 class PersistedSession(Frozen):
     """A whole session as a storage saves and loads it."""

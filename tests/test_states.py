@@ -53,6 +53,17 @@ def test_a_checkpoint_stands_at_a_record() -> None:
     assert SessionCheckpoint(1, "t", {}).seq == 0
 
 
+def test_a_checkpoint_is_told_with_its_number() -> None:
+    told = SessionCheckpoint(1, "t", {"rev": 9}, resumable=False).to_dict()
+    assert [*told.items()] == [
+        ("seq", 9),
+        ("iteration", 1),
+        ("timestamp", "t"),
+        ("resumable", False),
+        ("state_snapshot", {"rev": 9}),
+    ]
+
+
 def test_a_whole_session_is_a_value() -> None:
     one = PersistedSession("id", None, Created(), document={"a": 1})
     assert one == PersistedSession("id", None, Created(), document={"a": 1})

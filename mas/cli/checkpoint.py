@@ -23,7 +23,7 @@ def save(context: typer.Context, name: Name = None, *, as_json: Json = False, qu
     call = call_of(context)
     made = call.manager.save_checkpoint(call.mas.resolve(name))
     if as_json:
-        call.json(_to_json(made))
+        call.json(made.to_dict())
     elif quiet:
         call.out(str(made.seq))
     else:
@@ -39,7 +39,7 @@ def list_(context: typer.Context, name: Name = None, *, as_json: Json = False, q
     for seq in damaged if not as_json else ():
         call.say(f"checkpoint {seq} is damaged; `mas doctor --fix {session_id[:8]}` sets it aside")
     if as_json:
-        told = [_to_json(one) for one in found]
+        told = [one.to_dict() for one in found]
         call.json({"sessionId": session_id, "checkpoints": told, "count": len(found), "damaged": damaged})
     elif quiet:
         call.lines([str(one.seq) for one in found])
@@ -75,7 +75,7 @@ def _show_list(call: Call, found: Any) -> None:
 def show(context: typer.Context, name: Name = None, seq: Seq = None) -> int:
     """Print the record that a checkpoint holds."""
     call = call_of(context)
-    call.json(_to_json(_chosen(call, call.mas.resolve(name), seq)))
+    call.json(_chosen(call, call.mas.resolve(name), seq).to_dict())
     return 0
 
 
@@ -126,16 +126,6 @@ def _chosen(call: Call, session_id: str, seq: int | None) -> SessionCheckpoint:
         if newer > found[-1].seq:
             call.say(f"checkpoint {newer} is damaged, taking {found[-1].seq}")
     return found[-1]
-
-
-def _to_json(checkpoint: SessionCheckpoint) -> dict[str, Any]:
-    return {
-        "seq": checkpoint.seq,
-        "iteration": checkpoint.iteration,
-        "timestamp": checkpoint.timestamp,
-        "resumable": checkpoint.resumable,
-        "state_snapshot": dict(checkpoint.state_snapshot),
-    }
 
 
 COMMANDS = {"checkpoint": {"": group, "save": save, "list": list_, "show": show, "restore": restore, "prune": prune}}

@@ -21,7 +21,6 @@ from mas.clock import utc_now
 from mas.details import line_to_json
 from mas.lifecycle import parse_status
 from mas.session import Session
-from mas.states import SessionCheckpoint
 
 router = APIRouter(tags=["records"])
 
@@ -150,7 +149,7 @@ async def checkpoints(request: Request, session: Name) -> Json:
     def look() -> dict[str, Any]:
         session_id = at.resolve(session)
         files = at.mas.storage.checkpoint_files(session_id)
-        found = [_to_json(one) for _, one in files if one]
+        found = [one.to_dict() for _, one in files if one]
         damaged = [seq for seq, one in files if one is None]
         return {"sessionId": session_id, "checkpoints": found, "count": len(found), "damaged": damaged}
 
@@ -166,7 +165,7 @@ async def checkpoints(request: Request, session: Name) -> Json:
 async def save(request: Request, session: Name) -> Json:
     """Save a checkpoint; the oldest go where there are many."""
     at = here(request)
-    return await at.answer(lambda: _to_json(at.mas.manager.save_checkpoint(at.resolve(session))), 201)
+    return await at.answer(lambda: at.mas.manager.save_checkpoint(at.resolve(session)).to_dict(), 201)
 
 
 @router.get(
@@ -175,7 +174,7 @@ async def save(request: Request, session: Name) -> Json:
 async def checkpoint(request: Request, session: Name, seq: Seq) -> Json:
     """The record as a checkpoint holds it."""
     at = here(request)
-    return await at.answer(lambda: _to_json(at.mas.storage.checkpoint(at.resolve(session), seq)))
+    return await at.answer(lambda: at.mas.storage.checkpoint(at.resolve(session), seq).to_dict())
 
 
 @router.post(
@@ -194,13 +193,3 @@ async def restore(request: Request, session: Name, seq: Seq) -> Json:
         return retrying.retry(at.mas, session_id, manager=at.mas.manager, checkpoint=chosen)
 
     return Json(dict((await at.work.build(begin)).document), 201)
-
-
-def _to_json(found: SessionCheckpoint) -> dict[str, Any]:
-    return {
-        "seq": found.seq,
-        "iteration": found.iteration,
-        "timestamp": found.timestamp,
-        "resumable": found.resumable,
-        "state_snapshot": dict(found.state_snapshot),
-    }
