@@ -28,7 +28,6 @@ Name = Annotated[
 Word = Literal["active", "stopped", "error", "all", "inactive", "terminated", "restoring", "running"]
 
 _CHUNK = 256 * 1024
-_GRACE = 3.0
 _LOG = re.compile(r"[0-9]{2}", re.ASCII)
 
 
@@ -117,7 +116,7 @@ async def stop(request: Request, session: Name, body: StopRequest | None = None)
 
     A tmux session that nobody registered is ended where it is named in full.
     """
-    at, grace = here(request), 0.0 if body and body.force else _GRACE
+    at, grace = here(request), 0.0 if body and body.force else None
     meant = await at.work.do(lambda: at.meant(session))
     if not isinstance(meant, str):
         await at.work.build(lambda: stopping.end_stray(at.mas, meant.seen))
@@ -144,7 +143,7 @@ async def restore(request: Request, session: Name, body: RestoreRequest | None =
 
 def _restored(at: Here, session_id: str, *, force: bool) -> dict[str, Any]:
     if force:
-        at.mas.stop(session_id, grace=_GRACE)
+        at.mas.stop(session_id)
     started = at.mas.resume(session_id)
     target = attaching.find(at.mas, session_id)
     return {
