@@ -72,11 +72,6 @@ class ServeConfig:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
-    @property
-    def place(self) -> str:
-        """Where it is, for a person."""
-        return f"unix socket {self.uds}" if self.uds else self.url
-
 
 def is_loopback(host: str) -> bool:
     """Whether an address is reached from this machine alone. A name other than ``localhost`` is not."""
