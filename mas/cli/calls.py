@@ -44,7 +44,9 @@ class Call:
     def root(self) -> Root:
         """The root that was asked for, or the one that is meant here."""
         if self._repo is not None:
-            return Root(absolute(self._repo, self.cwd) / ".flow" / "maestro", maestro=True)
+            from mas.maestro import root_of  # noqa: PLC0415  most calls are about teams
+
+            return root_of(absolute(self._repo, self.cwd))
         root = resolve_root(self._root, self.environ, self.cwd)
         if not root.path.is_dir() and os.path.lexists(root.path):
             msg = f"the root {shorten(str(root.path), 200)} is no directory"
