@@ -20,6 +20,9 @@ INLINE_BYTES = 16 * 1024
 
 Outcome = Literal["submitted", "queued", "refused", "unknown"]
 
+ACCEPTED: tuple[Outcome, ...] = ("submitted", "queued")
+"""The outcomes of a text that its agent has, or will get."""
+
 MESSAGE = "message"
 FATE = "fate"
 

@@ -18,11 +18,8 @@ from mas.delivery import SendOptions
 from mas.errors import AmbiguousError, NotFoundError, RefusedError, UsageError, explaining, shorten
 from mas.following import LOOK
 from mas.mailbox import Mailbox
-from mas.messages import BEHIND, MAX_BYTES, Address, Fate, Message, batch, parse_words
+from mas.messages import ACCEPTED, BEHIND, MAX_BYTES, Address, Fate, Message, batch, parse_words
 from mas.team import Team
-
-ACCEPTED = ("submitted", "queued")
-"""The fates that make a send a success."""
 
 _NEWEST = 50
 _FLAGS = {

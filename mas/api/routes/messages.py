@@ -17,7 +17,7 @@ from mas.api.routes.sessions import Name
 from mas.clock import utc_now
 from mas.delivery import SendOptions
 from mas.errors import AmbiguousError, NotFoundError
-from mas.messages import Address, Message, recipients, sanitize
+from mas.messages import ACCEPTED, Address, Message, recipients, sanitize
 from mas.team import Team
 from mas.teamfile import stored_team
 
@@ -27,7 +27,6 @@ Channel = Annotated[str, Query(pattern=r"^(all|unit-[0-9]{1,2})$", description="
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 _AGENT = re.compile(r"(?:agent-)?([0-9]{2})", re.ASCII)
-_ACCEPTED = ("submitted", "queued")
 
 
 @router.post(
@@ -80,7 +79,7 @@ def _sender(given: str | None, team: Team) -> str:
 
 def _answer(at: Here, session_id: str, sent: Message) -> dict[str, Any]:
     answer = sent.to_json()
-    accepted = [fate.outcome in _ACCEPTED for fate in sent.fates.values()]
+    accepted = [fate.outcome in ACCEPTED for fate in sent.fates.values()]
     if not any(accepted):
         reasons = "; ".join(dict.fromkeys(fate.reason for fate in sent.fates.values()))
         details = {"messageId": sent.id, "fates": answer["fates"]}
