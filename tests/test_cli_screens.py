@@ -109,6 +109,7 @@ def test_a_session_on_a_screen(terminal: Terminal, place: Path) -> None:
         "",
         "recent",
         "  1  1s ago  created",
+        "  2  1s ago  runtime  wanted up, observed up, was_up true",
     ]
 
 

@@ -182,7 +182,7 @@ def test_a_session_is_shown_to_programs(tmux_socket: Path, repo: Path) -> None:
         ("10", "running", "pair", 0),
         ("11", "running", "pair", 1),
     ]
-    assert [event["type"] for event in told["events"]] == ["created"]
+    assert [event["type"] for event in told["events"]] == ["created", "runtime"]
     agents = ok("agents", made, "--json", root=root).json
     assert agents == {"sessionId": made, "agents": told["agents"]}
     assert ok("agents", made, "-q", root=root).lines == ["10", "11"]
