@@ -37,6 +37,7 @@ def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Make the user's home, data directories and tmux server fail loudly instead of being touched."""
     umask = os.umask(0o022)
     _take_coverages_lock_away()
+    _hear_interrupts()
     with pytest.MonkeyPatch.context() as patch:
         _take_another_bash(tmp_path_factory.mktemp("bash"), patch)
         for name in list(os.environ):
@@ -60,6 +61,12 @@ def _take_coverages_lock_away() -> None:
     collector = getattr(coverage.Coverage.current(), "_collector", None)
     if collector is not None:
         collector.data_lock = None
+
+
+def _hear_interrupts() -> None:
+    """A shell lets what it starts in the background ignore ^C, and with that all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _take_another_bash(directory: Path, patch: pytest.MonkeyPatch) -> None:
