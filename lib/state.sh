@@ -140,8 +140,9 @@ __mas_unquote() { # <text>: __mas_reply becomes the one word a shell makes of it
 __mas_controls=$'\001\002\003\004\005\006\007\010\013\014\016\017\020\021\022\023\024\025\026\027\030\031\032'
 __mas_controls+=$'\033\034\035\036\037\177'
 
-__mas_clean() {    # <text>: __mas_reply becomes what of it is typed
-    local LC_ALL=C # each byte is one character, also where the text is not valid
+__mas_clean() { # <text>: __mas_reply becomes what of it is typed
+    # Each byte is one character, also where the text is not valid.
+    local LC_ALL=C
     __mas_reply=${1//$'\r\n'/$'\n'}
     __mas_reply=${__mas_reply//$'\r'/$'\n'}
     __mas_reply=${__mas_reply//["$__mas_controls"]/}

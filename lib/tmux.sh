@@ -69,8 +69,9 @@ __mas_become_tmux() { # <seconds it may take, or nothing> <word>...
 
 # --- which pane ---
 
-__mas_unit() {                      # <word>: __mas_reply becomes the name of the unit, which is its window's, that a word stands for
-    [ "$1" = "${1,,}" ] || return 1 # nocasematch, where the caller has it, is not for names
+__mas_unit() { # <word>: __mas_reply becomes the name of the unit, which is its window's, that a word stands for
+    # The caller's nocasematch is not for names.
+    [ "$1" = "${1,,}" ] || return 1
     case $1 in
         meta | meta-manager | window0 | 0) __mas_reply=meta ;;
         design | unit1 | window1 | 1) __mas_reply=design ;;

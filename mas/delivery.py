@@ -196,11 +196,7 @@ class _View(NamedTuple):
         look = self.seen.get(agent_id)
         if look is None:
             return "it is not up"
-        if look.dead:
-            return "its pane is dead"
-        if look.exit_code is not None:
-            return f"it has ended (exit {look.exit_code})"
-        return "another program was started in its pane" if look.replaced else ""
+        return tmux.ended(dead=look.dead, exit_code=look.exit_code, replaced=look.replaced)
 
     def _asks(self, agent_id: str) -> bool:
         return agents.asks(self.seen[agent_id].screen, self.found.profile)
@@ -242,8 +238,7 @@ def _of_this_launch(left: Sequence[Message], look: tmux.Look) -> list[Message]:
     process = processes.find(look.pid)
     if process is None:
         return []
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
-    started = utc_at(time.time() - age)
+    started = utc_at(process.started)
     return [one for one in left if one.timestamp >= started]
 
 

@@ -175,9 +175,9 @@ def intent(mas: "Mas", session_id: str, seen: tmux.Seen, *, up: bool, name: str 
 
 def _given(mas: "Mas", session_id: str) -> set[str]:
     """The tmux names that other sessions have on record; they matter only where another id begins like this one."""
-    if not mas.index().begins(session_id[:8]):
-        return set()
-    return {str(row.get("tmuxSession")) for row in mas.rows() if row["sessionId"] != session_id}
+    index = mas.index()
+    rows = index.rows() if index.begins(session_id[:8]) else ()
+    return {str(row.get("tmuxSession")) for row in rows if row["sessionId"] != session_id}
 
 
 def free_id(mas: "Mas", seen: tmux.Seen, drawn: Iterable[str] | None = None) -> str:

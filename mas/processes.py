@@ -33,6 +33,11 @@ class Process(NamedTuple):
     pid: int
     start: int
 
+    @property
+    def started(self) -> float:
+        """When that was, as Unix time in seconds."""
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + self.start / os.sysconf("SC_CLK_TCK")
+
 
 class Ended(NamedTuple):
     """What is still there after ``end``, each of the three with its reason.
@@ -118,8 +123,7 @@ def worked(pids: Collection[int]) -> dict[int, int]:
 def ask(members: Collection[Process], *, grace: float = GRACE) -> None:
     """Ask processes to end (TERM) and give them ``grace`` seconds for it; whoever ignores that is not waited for."""
     table = _table()
-    nested = {process for process in members if is_tmux_server(process)}
-    asked = set(members) - set(_own(table, members)) - nested
+    asked = {process for process in members if not is_tmux_server(process)} - set(_own(table, members))
     _signal(asked, signal.SIGTERM, grace)
 
 
@@ -134,9 +138,7 @@ def end(members: Collection[Process], marker: str = "", *, grace: float = GRACE)
     deadline = time.monotonic() + grace + _KILL_ALL
     while True:
         table = _table()
-        found = _below(table, {process.pid for process in known if _is(table, process)})
-        if marker:
-            found |= _carriers(table, marker)
+        found = _below(table, {process.pid for process in known if _is(table, process)}) | _carriers(table, marker)
         ours, spared = _own(table, found), _spared(table, found)
         left = found - spared - set(ours)
         known |= left
@@ -228,7 +230,7 @@ def _below(table: dict[int, _Entry], roots: set[int]) -> frozenset[Process]:
 
 def _carriers(table: dict[int, _Entry], marker: str) -> frozenset[Process]:
     entry = b"\0" + os.fsencode(marker) + b"\0"
-    return frozenset(table[pid].process for pid in table if entry in b"\0" + _environment(pid))
+    return frozenset(table[pid].process for pid in table if marker and entry in b"\0" + _environment(pid))
 
 
 def _values(pid: int, name: str) -> Iterator[str]:

@@ -4,7 +4,6 @@ That server is known by its socket, its pid and the time it was started. Where i
 removed, it is asked to make that again; where it cannot be reached all the same, nothing is known of its teams.
 """
 
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -53,8 +52,7 @@ def _runs(known: Mapping[str, Any]) -> bool:
     process = processes.find(known["pid"]) if known.get("pid") else None
     if process is None or not processes.is_tmux_server(process):
         return False
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
-    return bool(abs(time.time() - age - known.get("started", 0)) < _CLOCK_ERROR)
+    return bool(abs(process.started - known.get("started", 0)) < _CLOCK_ERROR)
 
 
 def _reached(server: tmux.Server, seen: tmux.Seen, known: Mapping[str, Any]) -> tmux.Seen:

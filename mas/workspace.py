@@ -133,7 +133,7 @@ def offer_program(paths: SessionPaths, program: Path | None) -> None:
         raise RefusedError(f"{trees.shown(place)} is a link", hint="mas follows no links in a workspace; move it away")
     if program is None or place == program.parent:
         return
-    if (program.parent.parent / paths.shell.name).exists():  # another session offers it, and may go
+    if program.is_symlink() and (program.parent.parent / paths.shell.name).exists():  # a session's, which may go
         program = program.readlink()
     place.mkdir(mode=0o755, exist_ok=True)
     (place / program.name).unlink(missing_ok=True)

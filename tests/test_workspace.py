@@ -400,6 +400,19 @@ def test_panes_find_mas_where_its_environment_was_made_again(root: Root, tmp_pat
     assert (offers[1].directory / "bin" / "mas").read_text() == "2"
 
 
+def test_what_stands_in_place_of_a_sessions_link_is_offered_as_it_is(root: Root) -> None:
+    """An agent may have put its own program there."""
+    one, other = (root.session(f"{number}1111111-2222-4333-8444-555555555555") for number in "12")
+    for paths in (one, other):
+        paths.directory.mkdir(parents=True)
+        paths.shell.touch()
+    own = one.directory / "bin" / "mas"
+    own.parent.mkdir()
+    own.write_text("own")
+    workspace.offer_program(other, own)
+    assert (other.directory / "bin" / "mas").read_text() == "own"
+
+
 def test_panes_are_offered_nothing_through_a_link(root: Root, tmp_path: Path) -> None:
     paths = root.session("11111111-2222-4333-8444-555555555555")
     paths.directory.mkdir(parents=True)

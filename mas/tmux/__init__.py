@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mas.tmux.client import SOCKET_VARIABLE, Server, objects, reopen_socket, socket_path
-from mas.tmux.looks import Look, looks
+from mas.tmux.looks import Look, ended, looks
 from mas.tmux.sight import (
     Capacity,
     PaneFacts,
@@ -43,6 +43,7 @@ __all__ = [
     "capture",
     "discover",
     "end",
+    "ended",
     "launch",
     "looks",
     "mark_ready",

@@ -52,6 +52,15 @@ class Look(NamedTuple):
         return self.place, self.screen
 
 
+def ended(*, dead: bool, exit_code: int | None, replaced: bool) -> str:
+    """Why no agent runs in a pane; empty where one does."""
+    if dead:
+        return "its pane is dead"
+    if exit_code is not None:
+        return f"it has ended (exit {exit_code})"
+    return "another program was started in its pane" if replaced else ""
+
+
 def looks(server: Server, pane_ids: Sequence[str]) -> dict[str, Look]:
     """What each of several panes is and shows; one that is gone is left out.
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mas.errors import MissingProgramError, UnknownStateError
-from mas.tmux.client import REPLACED, Server, call, equals, is_absent, listing, pane_target
-from mas.tmux.looks import CROWD
+from mas.tmux.client import REPLACED, Server, call, equals, is_absent, listing, number, pane_target
+from mas.tmux.looks import CROWD, ended
 
 ENTER = b"\r"
 """What the key sends."""
@@ -119,12 +119,9 @@ def _refusal(row: Sequence[str], session_id: str, panes: Mapping[str, str]) -> T
     pane, session, agent_id, dead, code, replaced, closed = row
     if (session, agent_id) != (session_id, panes[pane]):
         return Typed(reason="its pane belongs to somebody else")
-    if dead == "1":
-        return Typed(reason="its pane is dead", ended=True)
-    if code:
-        return Typed(reason=f"it has ended (exit {code})", ended=True)
-    if replaced == "1":
-        return Typed(reason="another program was started in its pane", ended=True)
+    reason = ended(dead=dead == "1", exit_code=number(code) if code else None, replaced=replaced == "1")
+    if reason:
+        return Typed(reason=reason, ended=True)
     return Typed(reason="the input of its pane is switched off" if closed == "1" else "tmux refused it")
 
 
