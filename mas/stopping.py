@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mas import apart, events, guard, launch, notes, processes, reconcile, tmux, watching
+from mas import apart, events, guard, launch, notes, processes, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
 from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
@@ -230,6 +230,8 @@ def foreign(mas: "Mas", session_id: str) -> RefusedError | None:
     """Why nothing is done to what is in the place of a session's directory; None where there is nothing, or ours."""
     paths = mas.root.session(session_id)
     if paths.directory.is_symlink():
+        from mas import reconcile  # noqa: PLC0415  a start loads this module too, and knows of no findings
+
         msg = f"{paths.directory} is a link, and no link is followed"
         return RefusedError(msg, hint=reconcile.move_away(session_id))
     if not mas.storage.has(session_id) or any(map(os.path.lexists, (paths.log, paths.snapshot))):

@@ -336,7 +336,7 @@ def test_a_team_whose_program_is_gone_stays_down(mas: Mas, tmux_socket: Path, tm
     mas.stop(session_id, grace=0)
     program.unlink()
     log = roots.log_of(mas.root, session_id)
-    with pytest.raises(MissingProgramError, match=r"agent' is not there, or not on PATH") as refused:
+    with pytest.raises(MissingProgramError, match="is not there, or not on PATH") as refused:
         mas.resume(session_id)
     assert refused.value.hint == "bring it back, or put its directory on PATH"
     assert roots.log_of(mas.root, session_id) == log
