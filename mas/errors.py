@@ -8,6 +8,10 @@ import errno
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def shorten(value: object, limit: int = 80) -> str:
@@ -64,6 +68,18 @@ class ExistsError(MasError, FileExistsError):
     """The id, name or directory is taken."""
 
     code = "exists"
+
+
+class OccupiedError(ExistsError):
+    """Another team works in the root's directories. ``session_id`` is empty where nobody has registered it."""
+
+    def __init__(self, name: str, session_id: str, place: "Path") -> None:
+        message = f"session {name} is up, and only one team at a time works in {shorten(str(place), 200)}"
+        super().__init__(message, hint=f"`mas attach {name}`, or `mas stop {name}` first")
+        self.name, self.session_id, self.place = name, session_id, place
+
+    def __reduce__(self) -> tuple[type["OccupiedError"], tuple[str, str, "Path"]]:
+        return type(self), (self.name, self.session_id, self.place)
 
 
 class AmbiguousError(MasError):

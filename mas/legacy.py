@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mas import files, naming, notes, planning, settings, stopping, tmux, watching, workspace
-from mas.errors import ConflictError, ExistsError, UsageError, shorten
+from mas.errors import ConflictError, OccupiedError, UsageError, shorten
 from mas.index import Row
 from mas.lifecycle import TERMINAL
 from mas.paths import SessionPaths
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 
 _PATIENCE = 60.0
 """Seconds to wait for another start in the same directories: that takes as long as a team takes to come up."""
-
-
-class OccupiedError(ExistsError):
-    """Another team works in the root's directories. ``session_id`` is empty where nobody has registered it."""
-
-    def __init__(self, name: str, session_id: str, place: Path) -> None:
-        message = f"session {name} is up, and only one team at a time works in {shorten(str(place), 200)}"
-        super().__init__(message, hint=f"`mas attach {name}`, or `mas stop {name}` first")
-        self.name, self.session_id, self.place = name, session_id, place
-
-    def __reduce__(self) -> tuple[type["OccupiedError"], tuple[str, str, Path]]:
-        return type(self), (self.name, self.session_id, self.place)
 
 
 def plan(mas: "Mas", options: StartOptions) -> StartPlan:

@@ -11,7 +11,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from mas import drafts, engines, git, guard, labels, lifecycle, maestro, queries, record, replay, runtime, worksite
+from mas import drafts, git, guard, labels, lifecycle, maestro, queries, record, replay, runtime, worksite
 from mas.clock import new_id, utc_now
 from mas.config import SessionConfig
 from mas.errors import DamagedError, MasError, RefusedError
@@ -54,7 +54,11 @@ class SessionManager:
     ) -> None:
         here = Path.cwd()
         self.repo_root = absolute(repo_root, here) if repo_root else git.find_root(here) or maestro.around(here)
-        self.storage = storage or engines.open_storage(maestro.root_of(self.repo_root), os.environ)
+        if storage is None:
+            from mas import engines  # noqa: PLC0415  sessions with teams bring theirs with them
+
+            storage = engines.open_storage(maestro.root_of(self.repo_root), os.environ)
+        self.storage = storage
         of_mas = isinstance(self.storage, FileStorage) and not self.storage.root.maestro
         self._projections = Projections(self.storage) if of_mas and isinstance(self.storage, FileStorage) else None
         self._clock, self.make_id = clock, make_id
@@ -303,12 +307,9 @@ class SessionManager:
     def restore_session(self, session_id: str) -> Session:
         """The session by replay of its whole log; nothing on disk changes. Raises DamagedError where it is broken."""
         stored = self.storage.read(session_id)
-        document: Document | None = None
-        for line in self.storage.records(session_id):
-            document = record.fold(document, line.type, line.data, line.seq, line.ts)
         if stored.damage:
             raise DamagedError(f"session {session_id} is damaged: {stored.damage}", hint=f"`mas doctor {session_id}`")
-        return from_document(document or stored.document)
+        return from_document(replay.folded(self.storage.records(session_id)) or stored.document)
 
     # --- observers ---
 

@@ -1,7 +1,7 @@
 """How far a session is, folded from its log: the full lists that the snapshot only counts. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,12 +28,13 @@ def fold_progress(document: Document, log: Iterable[TimestampedEvent], now: str)
     )
 
 
-@dataclass
 class _Tally:
-    commands: list[ExecutedCommand] = field(default_factory=list)
-    iterations: list[IterationMetrics] = field(default_factory=list)
-    within: list[str] = field(default_factory=list)
-    """Commands that were reported one by one since the open iteration began."""
+    """What was counted so far; ``within`` are the commands that were reported one by one in the open iteration."""
+
+    def __init__(self) -> None:
+        self.commands: list[ExecutedCommand] = []
+        self.iterations: list[IterationMetrics] = []
+        self.within: list[str] = []
 
     def add(self, happened: TimestampedEvent) -> None:
         match happened.event:

@@ -168,6 +168,14 @@ def extend(stored: Stored | None, entries: Sequence[Entry], now: str, seq: int =
     return raw, Stored(document, size + len(raw), crc)
 
 
+def folded(log: Iterable[lines.Line]) -> Document | None:
+    """The record that a whole log tells of, None where it is empty."""
+    document: Document | None = None
+    for line in log:
+        document = fold(document, line.type, line.data, line.seq, line.ts)
+    return document
+
+
 def happened(log: Iterable[lines.Line]) -> Iterator[events.TimestampedEvent]:
     """The events among the lines of a log. What was written in pieces is put together, other records are left out."""
     pieces: list[Mapping[str, Any]] = []

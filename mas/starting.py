@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mas import events, files, guard, launch, naming, planning, profiles, settings, stopping, tmux, watching, workspace
+from mas import events, files, guard, launch, naming, planning, profiles, settings, tmux, watching, workspace
 from mas.errors import MasError, NotFoundError, RefusedError, explaining
 from mas.paths import SessionPaths
 from mas.planning import StartPlan
@@ -63,6 +63,8 @@ def _begin(mas: "Mas", made: StartPlan) -> Session:
 
 def _renew(mas: "Mas", made: StartPlan, wanted: launch.LaunchPlan) -> Session:
     """Take up a record that is there; a failure leaves it as one of a team that is down."""
+    from mas import stopping  # noqa: PLC0415  nothing is ended most of the time
+
     session_id, before = made.session_id, _document(mas, made.session_id)
     stopping.end_marked(mas, session_id)
     with _stepping_back(mas, made.document):
@@ -124,6 +126,8 @@ def went_up(mas: "Mas", session_id: str, changes: Mapping[str, Any]) -> Session:
 
 def _undo(mas: "Mas", made: StartPlan, error: BaseException) -> None:
     """Leave nothing of a start that failed, and say so in the error; what cannot be undone is left to the doctor."""
+    from mas import stopping  # noqa: PLC0415  see _renew
+
     told = error if isinstance(error, MasError) else None
     try:
         if mas.storage.has(made.session_id):
@@ -147,6 +151,8 @@ def resume(mas: "Mas", session_id: str) -> Started:
 
     Raises UnknownStateError where tmux cannot tell, NotFoundError where the workspace or what it needs is gone.
     """
+    from mas import stopping  # noqa: PLC0415  see _renew
+
     planning.check_place(mas)
     with _alone(mas, _document(mas, session_id)), mas.storage.lock(session_id):
         document = _document(mas, session_id)
@@ -242,6 +248,8 @@ def _stepping_back(mas: "Mas", renewed: Document) -> Iterator[None]:
     except BaseException:
         with suppress(MasError):
             mas.manager.observe(session_id, {"wanted": "down"})
+        from mas import stopping  # noqa: PLC0415  see _renew
+
         with suppress(MasError):
             stopping.end_team(mas, session_id, renewed, grace=0, patience=_NO_GRACE)
             mas.manager.observe(session_id, {"observed": "down"})

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mas import processes, tmux
+from mas import tmux
 from mas.errors import UnknownStateError
 from mas.record import Document, runtime_of
 
@@ -49,6 +49,8 @@ def on_record(tmux_id: str, server: tmux.Seen, panes: Mapping[str, str]) -> dict
 
 def _runs(known: Mapping[str, Any]) -> bool:
     """Whether the very server that a record names still runs, wherever its socket is."""
+    from mas import processes  # noqa: PLC0415  most servers can be asked
+
     process = processes.find(known["pid"]) if known.get("pid") else None
     if process is None or not processes.is_tmux_server(process):
         return False

@@ -6,9 +6,9 @@ What is made is remembered in the record; what git cannot tell is left out.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mas import changes, guard, worktrees
+from mas import guard
 from mas.config import ExecutionMode
 from mas.errors import MasError, RefusedError
 from mas.events import (
@@ -21,6 +21,9 @@ from mas.events import (
 )
 from mas.iteration import CommitInfo, IterationChanges
 from mas.record import Document, lacks_worktree, lifecycle_of, options_of
+
+if TYPE_CHECKING:
+    from mas.worktrees import Worktree
 
 
 def wanted_worktree(document: Document) -> str | None:
@@ -56,6 +59,8 @@ def add_worktree(document: Document, path: Path, *, begun: bool = False) -> dict
 
     Raises what ``worktrees.add`` raises, and then there is none.
     """
+    from mas import worktrees  # noqa: PLC0415  few sessions have one
+
     repo, branch = project_of(document), wanted_worktree(document) or ""
     if begun and worktrees.is_there(repo, path):
         made = _made_before(document, path, branch)
@@ -72,11 +77,13 @@ def add_worktree(document: Document, path: Path, *, begun: bool = False) -> dict
     }
 
 
-def _made_before(document: Document, path: Path, branch: str) -> worktrees.Worktree:
+def _made_before(document: Document, path: Path, branch: str) -> "Worktree":
     """It began where the project was when the session was created."""
+    from mas.worktrees import Worktree  # noqa: PLC0415  see add_worktree
+
     context = document.get("git_context") or {}
     original = context.get("branch", "")
-    return worktrees.Worktree(path, branch, "" if original == "HEAD" else original, context.get("commit", ""))
+    return Worktree(path, branch, "" if original == "HEAD" else original, context.get("commit", ""))
 
 
 def remove_worktree(document: Document, path: Path, *, force: bool) -> None:
@@ -87,6 +94,8 @@ def remove_worktree(document: Document, path: Path, *, force: bool) -> None:
     worktree = worktree_of(document)
     if worktree is None and not lacks_worktree(document):
         return
+    from mas import worktrees  # noqa: PLC0415  see add_worktree
+
     repo, path = (Path(worktree["repo"]), Path(worktree["path"])) if worktree else (project_of(document), path)
     try:
         if worktree or worktrees.is_there(repo, path):
@@ -137,6 +146,8 @@ def _merged(document: Document) -> dict[str, Any]:
     worktree = worktree_of(document)
     if worktree is None:
         return {}
+    from mas import worktrees  # noqa: PLC0415  see add_worktree
+
     repo, path, branch = Path(worktree["repo"]), Path(worktree["path"]), worktree["branch"]
     if not worktree["original_branch"]:
         msg = f"session {document['session_id']}: no branch was checked out to merge {branch} into"
@@ -149,6 +160,8 @@ def _merged(document: Document) -> dict[str, Any]:
 
 def _marked(document: Document, exclude: Sequence[Path]) -> dict[str, Any]:
     """How the work stands; where git cannot tell, the iteration goes unmeasured."""
+    from mas import changes  # noqa: PLC0415  few iterations are measured
+
     try:
         found = changes.mark(place_of(document), exclude)
     except (MasError, OSError):
@@ -161,6 +174,8 @@ def _measured(document: Document) -> IterationChanges:
     stored = lifecycle_of(document).get("mark")
     if not stored:
         return IterationChanges()
+    from mas import changes  # noqa: PLC0415  see _marked
+
     try:
         commit, tree, time, exclude = stored
         found = changes.since(place_of(document), changes.Mark(commit, tree, time, tuple(exclude)))

@@ -9,9 +9,9 @@ import projects
 import pytest
 import roots
 
-from mas import adopting, doctor, legacy, notes, tmux, workspace
+from mas import adopting, doctor, notes, tmux, workspace
 from mas.app import Mas
-from mas.errors import MasError, NotFoundError, RefusedError, UnknownStateError
+from mas.errors import MasError, NotFoundError, OccupiedError, RefusedError, UnknownStateError
 from mas.messages import Address
 from mas.paths import Root
 from mas.record import runtime_of
@@ -136,7 +136,7 @@ def test_its_team_comes_up_in_the_workspace_and_gives_the_name_back(mas: Mas, tm
     projects.old_team(tmux_socket)
     adopted = mas.adopt("mas-tmux", isolated=True)
     session_id = adopted.session.session_id
-    with pytest.raises(legacy.OccupiedError):
+    with pytest.raises(OccupiedError):
         projects.start(mas)
     mas.stop(session_id, grace=0)
     resumed = mas.resume(session_id)

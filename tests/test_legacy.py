@@ -15,8 +15,16 @@ import roots
 
 from mas import doctor, files, legacy, naming, notes, retrying
 from mas.app import Mas
-from mas.errors import CapacityError, DamagedError, ExistsError, MasError, NotFoundError, RefusedError, UsageError
-from mas.legacy import OccupiedError
+from mas.errors import (
+    CapacityError,
+    DamagedError,
+    ExistsError,
+    MasError,
+    NotFoundError,
+    OccupiedError,
+    RefusedError,
+    UsageError,
+)
 from mas.lifecycle import SessionStatus
 from mas.paths import Root
 from mas.planning import StartOptions

@@ -5,19 +5,18 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mas import fields, render, settings
+from mas import fields, settings
 from mas.cli.calls import Call, json_table
-from mas.cli.outcome import summary
-from mas.errors import NotFoundError, RefusedError, UsageError, shorten
-from mas.legacy import OccupiedError
+from mas.errors import NotFoundError, OccupiedError, RefusedError, UsageError, shorten
 from mas.planning import StartOptions, StartPlan
-from mas.projections import working_directory
 from mas.record import runtime_of
 from mas.runtime import wanted_up
-from mas.starting import Started
 from mas.team import CONFIG_KEYS
+
+if TYPE_CHECKING:
+    from mas.starting import Started
 
 _LARGEST = 1024 * 1024
 """Characters of a configuration."""
@@ -156,7 +155,7 @@ def _parsed(text: str, name: str) -> Mapping[str, Any]:
     return config
 
 
-def tell(call: Call, started: Started, *, as_json: bool, quiet: bool, attach: bool) -> int:
+def tell(call: Call, started: "Started", *, as_json: bool, quiet: bool, attach: bool) -> int:
     """Say what came up, and go there where that was asked for."""
     session_id = started.session.session_id
     if as_json:
@@ -175,12 +174,16 @@ def tell(call: Call, started: Started, *, as_json: bool, quiet: bool, attach: bo
 def _facts(call: Call, pairs: Iterator[tuple[str, str]]) -> None:
     """Aligned for a person; with a single space for scripts, which look for ``Session: NAME`` since the earlier mas."""
     if call.on_terminal:
+        from mas import render  # noqa: PLC0415  scripts read it as it is
+
         call.lines(render.facts(((f"{name}:", value) for name, value in pairs), indent=0, gap=1))
     else:
         call.out("\n".join(f"{name}: {value}" for name, value in pairs))
 
 
-def _next(call: Call, started: Started) -> Iterator[tuple[str, str]]:
+def _next(call: Call, started: "Started") -> Iterator[tuple[str, str]]:
+    from mas.cli.outcome import summary  # noqa: PLC0415  scripts ask for the id alone
+
     yield "Session ID", started.session.session_id
     yield "Session", started.tmux_name
     yield "Workspace", str(started.workspace)
@@ -191,7 +194,7 @@ def _next(call: Call, started: Started) -> Iterator[tuple[str, str]]:
     yield "Attach" if up else "Bring up", call.command("attach" if up else "resume", name)
 
 
-def _to_json(call: Call, started: Started) -> dict[str, Any]:
+def _to_json(call: Call, started: "Started") -> dict[str, Any]:
     return {
         **call.mas.view(started.session.session_id).to_json(),
         "unitDir": str(started.workspace / "unit"),
@@ -203,6 +206,9 @@ def _to_json(call: Call, started: Started) -> dict[str, Any]:
 
 
 def _show_plan(call: Call, plan: StartPlan, *, as_json: bool, quiet: bool) -> int:
+    from mas import render  # noqa: PLC0415  most plans are carried out
+    from mas.projections import working_directory  # noqa: PLC0415
+
     panes = [(pane.agent_id, pane.title, shlex.join(pane.argv)) for pane in plan.launch.panes] if plan.launch else []
     workspace = working_directory(plan.document, call.root)
     if as_json:
@@ -231,6 +237,8 @@ def _show_plan(call: Call, plan: StartPlan, *, as_json: bool, quiet: bool) -> in
 
 
 def _planned(plan: StartPlan, workspace: Path) -> Iterator[tuple[str, str]]:
+    from mas.cli.outcome import summary  # noqa: PLC0415  see _next
+
     yield "Session ID", plan.session_id
     yield "Session", runtime_of(plan.document)["tmux_name"]
     yield "Workspace", str(workspace)
