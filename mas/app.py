@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mas.starting import Started
     from mas.stopping import Stopped
 
-_OURS = re.compile(r"mas-[A-Za-z0-9_-]+", re.ASCII)
+_OURS = r"(?a)mas-[A-Za-z0-9_-]+"
 
 
 class Mas:
@@ -122,14 +122,14 @@ class Mas:
         """The tmux session of one of our sessions; another root's of the same id is none."""
         return next((one for one in seen.sessions if one.session_id == session_id and self.is_ours(one)), None)
 
-    def is_ours(self, seen: tmux.SeenSession | tmux.Look) -> bool:
+    def is_ours(self, seen: "tmux.SeenSession | tmux.Look") -> bool:
         """Whether a tmux session, or a pane, belongs to this root, by whatever path that was reached."""
         root = os.path.normpath(self.root.path)
         return bool(seen.root) and (seen.root == root or os.path.realpath(seen.root) == os.path.realpath(root))
 
     def is_stray(self, seen: tmux.SeenSession) -> bool:
         """Whether a tmux session has our kind of name and nobody's stamp: an earlier program's, or made by hand."""
-        return not seen.session_id and _OURS.fullmatch(seen.name) is not None
+        return not seen.session_id and re.fullmatch(_OURS, seen.name) is not None
 
     def list(
         self, *, everything: bool = False, active: bool = False, status: str | None = None, limit: int | None = None

@@ -8,12 +8,12 @@ import re
 from zlib import crc32
 
 from mas.errors import DamagedError
-from mas.foreign import OWN_KEYS
+from mas.record import OWN_KEYS
 from mas.session import check_document
 from mas.states import SessionCheckpoint
 from mas.values import check_json
 
-_NAME = re.compile(r"([1-9][0-9]{0,14})\.json", re.ASCII)
+_NAME = r"(?a)([1-9][0-9]{0,14})\.json"
 _MEMBER = b',"crc":"'
 _SUFFIX = len(_MEMBER) + 8 + len(b'"}\n')
 
@@ -25,7 +25,7 @@ def name_of(seq: int) -> str:
 
 def seq_of(name: str) -> int | None:
     """The record a checkpoint's file name stands for; None for any other name."""
-    match = _NAME.fullmatch(name)
+    match = re.fullmatch(_NAME, name)
     return int(match[1]) if match else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from mas.frozen import Frozen
 from mas.values import check_count, check_flag, check_json, wrong
 
-_WORKTREE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", re.ASCII)
+_WORKTREE = r"(?a)[A-Za-z0-9][A-Za-z0-9._/-]{0,99}"
 
 
 class ExecutionMode(Frozen):
@@ -18,7 +18,9 @@ class ExecutionMode(Frozen):
 
     def __post_init__(self) -> None:
         """Refuse what git would not take as a branch, as far as can be told without asking it."""
-        if self.worktree is not None and not (isinstance(self.worktree, str) and _WORKTREE.fullmatch(self.worktree)):
+        if self.worktree is not None and not (
+            isinstance(self.worktree, str) and re.fullmatch(_WORKTREE, self.worktree)
+        ):
             raise wrong("execution_mode.worktree", self.worktree, "a name for a branch: letters, digits, . _ - and /")
 
     def to_json(self) -> Any:

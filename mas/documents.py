@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mas.errors import RefusedError
-from mas.foreign import OWN_KEYS, OWN_PARTS
-from mas.record import Document
+from mas.foreign import OWN_PARTS
+from mas.record import OWN_KEYS, Document
 from mas.replay import Entry
 
 Change = Callable[[dict[str, Any], Mapping[str, Any], str], None]

@@ -10,12 +10,9 @@ from mas.config import SessionConfig
 from mas.errors import MasError, RefusedError
 from mas.fields import PARTS, RECORD, check_record
 from mas.lifecycle import COARSE, Coarse, SessionStatus, check_reachable
-from mas.record import COUNTS, Document, broken_invariant, lifecycle_of
+from mas.record import COUNTS, OWN_KEYS, Document, broken_invariant, lifecycle_of
 from mas.session import check_document
 from mas.values import check_json, check_text
-
-OWN_KEYS = frozenset({"rev", "log", "schema", "checksum"})
-"""Keys that describe a snapshot, not the session."""
 
 OWN_PARTS = ("lifecycle", "runtime")
 """Keys of ours that say more of a session than the documents do."""

@@ -38,11 +38,9 @@ _MARK = "--mas"
 _WHERE = ("--absolute-git-dir", "--git-common-dir", "--is-inside-work-tree", "--show-cdup")
 _QUESTION = ("rev-parse", *(word for flag in _WHERE for word in (flag, _MARK)), "HEAD", "--symbolic-full-name", "HEAD")
 _HEAD = re.compile(rb"([0-9a-f]{40,64})\n(?:(.+)\n)?")
-_NO_REPOSITORY = re.compile(
-    rb"not a git repository \(or any|cannot change to .*: (No such file|Not a directory)", re.DOTALL
-)
-_REASON = re.compile(rb"^(?:fatal|error): (.*)", re.MULTILINE)
-_TRUST = re.compile(rb"git config --global --add safe\.directory .+")
+_NO_REPOSITORY = rb"(?s)not a git repository \(or any|cannot change to .*: (No such file|Not a directory)"
+_REASON = rb"(?m)^(?:fatal|error): (.*)"
+_TRUST = rb"git config --global --add safe\.directory .+"
 
 
 class Context(NamedTuple):
@@ -121,14 +119,14 @@ def succeeded(answer: proc.Result, what: str, codes: Iterable[int] = (0,)) -> pr
 
 def refusal(answer: proc.Result, what: str) -> MasError:
     """The error of a git that did not do ``what``; where it does not trust the owner, the hint says how to make it."""
-    trust = _TRUST.search(answer.stderr)
+    trust = re.search(_TRUST, answer.stderr)
     hint = f"if you trust it: {os.fsdecode(trust.group())}" if trust else None
     return MasError(f"git could not {what}: {reason(answer)}", hint=hint)
 
 
 def reason(answer: proc.Result) -> str:
     """What git complained about, in one line."""
-    found = _REASON.search(answer.stderr)
+    found = re.search(_REASON, answer.stderr)
     return os.fsdecode(found.group(1)).strip() if found else answer.complaint or f"exit code {answer.returncode}"
 
 
@@ -155,7 +153,7 @@ def place(path: Path) -> Place | None:
     here = parse_place(answer.stdout, os.path.realpath(path))
     if here is not None:
         return here if here.ref else _with_unborn_branch(path, here)
-    if _NO_REPOSITORY.search(answer.stderr):
+    if re.search(_NO_REPOSITORY, answer.stderr):
         return None
     raise refusal(answer, f"read the repository at {shorten(str(path))}")
 

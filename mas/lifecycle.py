@@ -93,14 +93,14 @@ COARSE_TRANSITIONS: dict[Coarse, tuple[Coarse, ...]] = {
 """The coarse table: what no event may break."""
 
 TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HUMP = r"(?<=[a-z])(?=[A-Z])"
 _STATUSES, _PHASES = frozenset(SessionStatus), frozenset(SessionPhase)
 RUNNING = frozenset(status for status, coarse in COARSE.items() if coarse is Coarse.RUNNING)
 
 
 def plain_word(text: str) -> str:
     """A word as we write it: ``IterationStarted``, ``iteration-started`` and ``ITERATION_STARTED`` mean the same."""
-    return _HUMP.sub("_", text).replace("-", "_").lower()
+    return re.sub(_HUMP, "_", text).replace("-", "_").lower()
 
 
 def parse_status(value: object) -> SessionStatus:

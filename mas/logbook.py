@@ -6,7 +6,7 @@ The log is the truth, the snapshot says how far it was taken into account. Reade
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from mas import files, foreign, lines, replay, snapshots
+from mas import files, lines, replay, snapshots
 from mas.errors import DamagedError, MasError
 from mas.record import IMPORTED, SCHEMA, Document, fold
 from mas.replay import Entry, Stored
@@ -63,6 +63,8 @@ def _without_log(fd: int, snapshot: snapshots.Snapshot | None, session_id: str, 
     if snapshot.size is not None and snapshot.sound:
         return Stored(snapshot.document, snapshot.size, snapshot.crc, damage=f"{LOG} is missing")
     try:
+        from mas import foreign  # noqa: PLC0415  nobody else writes here most of the time
+
         document = foreign.adopt(snapshot.document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unreadable(session_id, f"{SNAPSHOT} describes no session ({type(error).__name__})") from None
@@ -95,6 +97,8 @@ def _caught_up(fd: int, snapshot: snapshots.Snapshot | None, size: int, session_
 
 
 def _with_edit(base: Stored, edited: Document) -> Stored:
+    from mas import foreign  # noqa: PLC0415  see above
+
     data = foreign.imported(base.document, edited)
     if data is None:
         return base._replace(rejected=True)

@@ -33,9 +33,9 @@ SHELL_KEYS = (
     "LABEL",
 )
 _VALUE = r"(?:'[^']*'|\"'\"|[A-Za-z0-9@%+=:,./_-])*"
-_QUOTED = re.compile(rf"^([A-Za-z_][A-Za-z0-9_]*)=({_VALUE})$", re.MULTILINE | re.ASCII)
-_WHOLE_SHELL = re.compile(rf"(?:[A-Za-z_][A-Za-z0-9_]*={_VALUE}\n)+", re.ASCII)
-_BARE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.MULTILINE | re.ASCII)
+_QUOTED = rf"(?am)^([A-Za-z_][A-Za-z0-9_]*)=({_VALUE})$"
+_WHOLE_SHELL = rf"(?a)(?:[A-Za-z_][A-Za-z0-9_]*={_VALUE}\n)+"
+_BARE = r"(?am)^([A-Za-z_][A-Za-z0-9_]*)=(.*)$"
 
 
 def working_directory(document: Document, root: Root) -> Path:
@@ -94,10 +94,10 @@ def parse_shell(text: str) -> dict[str, str]:
 
     What an earlier program wrote without quotes is taken as it stands, up to the end of its line.
     """
-    found = _WHOLE_SHELL.fullmatch(text) and _QUOTED.findall(text)
+    found = re.fullmatch(_WHOLE_SHELL, text) and re.findall(_QUOTED, text)
     if found:
         return {key: "".join(shlex.split(value)) for key, value in found}
-    return {key: _unquoted(value) for key, value in _BARE.findall(text)}
+    return {key: _unquoted(value) for key, value in re.findall(_BARE, text)}
 
 
 def _unquoted(value: str) -> str:

@@ -19,6 +19,9 @@ Document = Mapping[str, Any]
 SCHEMA = 1
 """Version of the snapshot's form; a file with a higher one is read, never written."""
 
+OWN_KEYS = frozenset({"rev", "log", "schema", "checksum"})
+"""Keys that describe a snapshot, not the session."""
+
 CREATED = "created"
 """Type of a log's first record; its data is the record as it begins."""
 

@@ -44,8 +44,8 @@ _KEYS = {
     "end_others": (OTHERS_VARIABLE, "agents_end_others", "agentsEndOthers"),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
-_PIECE = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\$`])*)"|\\(.)|([^\s'"\\$`;&|<>()]+)""")
+_ASSIGNMENT = r"(?as)\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)"
+_PIECE = r"""'([^']*)'|"((?:\\.|[^"\\$`])*)"|\\(.)|([^\s'"\\$`;&|<>()]+)"""
 
 
 class Settings(NamedTuple):
@@ -142,7 +142,7 @@ def _from_json(text: str, path: Path) -> Mapping[str, object]:
 def _from_shell(text: str) -> Iterator[tuple[str, str]]:
     """The plain assignments; a line that a shell would have to work out (``$NAME``, a command) sets nothing here."""
     for line in text.split("\n"):
-        found = _ASSIGNMENT.fullmatch(line)
+        found = re.fullmatch(_ASSIGNMENT, line)
         value = _unquoted(found[2]) if found else None
         if found and value is not None:
             yield found[1], value
@@ -151,7 +151,7 @@ def _from_shell(text: str) -> Iterator[tuple[str, str]]:
 def _unquoted(text: str) -> str | None:
     """The value that a shell reads from the right side of an assignment; None where it would have to work it out."""
     value, position = "", 0
-    while piece := _PIECE.match(text, position):
+    while piece := re.compile(_PIECE).match(text, position):
         single, double, escaped, plain = piece.groups(default="")
         value += single + re.sub(r'\\([\\"$`])', r"\1", double) + escaped + plain
         position = piece.end()

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from mas.foreign import OWN_KEYS
-from mas.record import SCHEMA, Document
+from mas.record import OWN_KEYS, SCHEMA, Document
 
 _MEMBER = b',\n  "checksum": "'
 _SUFFIX = len(_MEMBER) + 8 + len(b'"\n}')

@@ -19,7 +19,7 @@ from mas.foreign import adopt, imported
 from mas.lifecycle import COARSE, COARSE_TRANSITIONS, SessionStatus
 from mas.paths import Root
 from mas.progress import fold_progress
-from mas.record import CREATED, IMPORTED, broken_invariant, lifecycle_of
+from mas.record import CREATED, IMPORTED, OWN_KEYS, broken_invariant, lifecycle_of
 from mas.replay import Stored, extend
 from mas.session import from_document
 from mas.states import state_of
@@ -186,7 +186,7 @@ def test_what_describes_no_session_is_not_adopted(broken: dict[str, Any]) -> Non
 
 def edit(base: Any, **changes: Any) -> dict[str, Any]:
     """What the earlier session manager would write over a snapshot: it drops every key that it does not know."""
-    known = {name: value for name, value in base.items() if name not in (*foreign.OWN_KEYS, *foreign.OWN_PARTS)}
+    known = {name: value for name, value in base.items() if name not in (*OWN_KEYS, *foreign.OWN_PARTS)}
     return {name: value for name, value in {**known, **changes}.items() if value is not None}
 
 
