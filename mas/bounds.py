@@ -5,8 +5,9 @@ An agent can write to what belongs to its user, so this keeps from mistakes, not
 
 from typing import TYPE_CHECKING
 
-from mas import launch, processes, settings
+from mas import processes, settings
 from mas.errors import RefusedError
+from mas.wrapper import MARKER
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -17,7 +18,7 @@ def check_may_end(mas: "Mas", session_id: str) -> None:
 
     The processes of a launch are told by what their ancestors were started with, not by the environment as it is now.
     """
-    carried = processes.values(launch.MARKER, processes.ancestry())
+    carried = processes.values(MARKER, processes.ancestry())
     own = f"{session_id}:"
     inside = all(value.startswith(own) and value.endswith(mas.mark) for value in carried)
     if inside or settings.ends_others(mas.root):

@@ -7,7 +7,7 @@ Looking takes no lock and writes nothing. Mending takes each session's lock, loo
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mas import files, mending, reconcile
+from mas import files, reconcile
 from mas.errors import BusyError, MasError
 from mas.inspection import Inspection
 from mas.paths import check_stored_id, is_stored_id
@@ -72,11 +72,15 @@ def _refuse_mass_loss(mas: "Mas", view: Inspection, found: Iterable[Finding], *,
 
 
 def _mend_index(mas: "Mas", view: Inspection) -> Findings:
+    from mas import mending  # noqa: PLC0415  who only looks does without
+
     return {one: mending.carry_out(mas, one) for one in view.index() if one.action}
 
 
 def _mend_one(view: Inspection, first: Sequence[Finding], *, lossy: bool) -> Findings:
     """Mend one session under its lock: what is still so by then, in the order of the plan."""
+    from mas import mending  # noqa: PLC0415  see _mend_index
+
     mas, session_id = view.mas, first[0].session_id
     if not is_stored_id(session_id):  # an index may hold anything; such a name is never joined to a path
         return {one: mending.carry_out(mas, one) for one in first if one.action}

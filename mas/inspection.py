@@ -10,14 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mas import belongings, files, index, migration, modes, processes, projections, reconcile, tmux
+from mas import belongings, files, index, modes, processes, projections, reconcile, tmux
 from mas.checkpoints import name_of
 from mas.errors import DamagedError, UnknownStateError, shorten
 from mas.index import Row
-from mas.launch import MARKER
 from mas.paths import SessionPaths, is_session_id, is_stored_id
 from mas.reconcile import INDEX, Finding, Seen
 from mas.record import Document, runtime_of
+from mas.wrapper import MARKER
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -132,7 +132,7 @@ class Inspection:
         paths = SessionPaths(directory)
         if directory.is_symlink():
             return base._replace(place="foreign")
-        if not os.path.lexists(paths.log) and migration.takes_over(self.mas, base.session_id):
+        if not os.path.lexists(paths.log) and self._is_earlier(base.session_id):
             return base._replace(place="earlier")
         if not any(map(os.path.lexists, (paths.log, paths.snapshot))):
             return base._replace(place="foreign")
@@ -217,6 +217,11 @@ class Inspection:
         with suppress(UnknownStateError):
             return frozenset(pane.agent_id for pane in tmux.panes(server, team.tmux_id, team.session_id))
         return None
+
+    def _is_earlier(self, session_id: str) -> bool:
+        from mas import migration  # noqa: PLC0415  hardly any directory lacks its log
+
+        return migration.takes_over(self.mas, session_id)
 
     def _survivors(self) -> dict[str, int]:
         """How many processes carry the mark of a launch of this root, by the id of its session."""

@@ -14,10 +14,7 @@ from typing import NamedTuple
 from mas.errors import RefusedError, UnknownStateError, shorten
 from mas.layouts import LAYOUTS
 from mas.listings import Listing
-from mas.wrapper import WRAPPER
-
-MARKER = "MAS_LAUNCH"
-"""Only the panes of a launch get this variable; whoever carries it is a process of that launch."""
+from mas.wrapper import MARKER, WRAPPER
 
 PANE_PATH = "MAS_PANE_PATH"
 """How PATH reaches a pane: tmux puts the PATH of the client that asks over the one it is told to set."""

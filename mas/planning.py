@@ -125,7 +125,7 @@ class Wanted(NamedTuple):
 def ask(mas: "Mas", options: StartOptions, found: Team, agent: str) -> Wanted:
     """The team that is wanted of the one that was ``found``; ``agent`` is the project's own choice of a program."""
     config = values.check_json(options.config or {}, "the configuration")
-    known = profiles.load(mas.root, mas.environ)
+    known = profiles.load(mas.root, mas.environ) if options.command is None else {}
     choice = profiles.choose(options.agent, options.command, known, mas.environ, agent)
     chosen = team.apply_config(found, config)
     if any(agent.prompt for agent in chosen.agents):

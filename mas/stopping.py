@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mas import apart, events, guard, launch, notes, processes, tmux, watching
+from mas import apart, events, guard, notes, processes, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
 from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
 from mas.replay import Entry
 from mas.runtime import STOPPED, is_settled
 from mas.watching import Sight
+from mas.wrapper import MARKER
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -170,7 +171,7 @@ def _end(
 
 def _is_inside(mas: "Mas", session_id: str, members: Collection[processes.Process]) -> bool:
     """Whether this process is one of a session's terminals or launches, so that it would end itself too."""
-    carried = processes.values(launch.MARKER, processes.ancestry())
+    carried = processes.values(MARKER, processes.ancestry())
     return bool(processes.own(members)) or any(_is_launch(mas, session_id, value) for value in carried)
 
 
@@ -181,8 +182,8 @@ def _is_launch(mas: "Mas", session_id: str, value: str) -> bool:
 
 def marks(mas: "Mas", session_id: str) -> list[str]:
     """What the processes of a session's launches carry in their environment."""
-    found = sorted(value for value in processes.marks(launch.MARKER) if _is_launch(mas, session_id, value))
-    return [f"{launch.MARKER}={value}" for value in found]
+    found = sorted(value for value in processes.marks(MARKER) if _is_launch(mas, session_id, value))
+    return [f"{MARKER}={value}" for value in found]
 
 
 def end_marked(

@@ -1,4 +1,7 @@
-"""The shell that looks after each agent in its pane. Pure."""
+"""What each pane begins with: the shell that looks after its agent, and the mark on all that runs there. Pure."""
+
+MARKER = "MAS_LAUNCH"
+"""Only the panes of a launch get this variable; whoever carries it is a process of that launch."""
 
 WRAPPER = r"""
 file=${MAS_SESSION_DIR:+$MAS_SESSION_DIR/logs/agent-$1.exit} agent=$1 own=$PATH

@@ -10,10 +10,10 @@ from typing import Any
 
 from mas import doctor, files, index, processes, projections, record
 from mas.app import Mas
-from mas.launch import MARKER
 from mas.paths import Root
 from mas.planning import StartOptions
 from mas.starting import Started
+from mas.wrapper import MARKER
 
 WAITING = "sleep 100000"
 """An agent that does nothing until it is ended."""

@@ -26,11 +26,11 @@ from mas.errors import (
     RefusedError,
     UnknownStateError,
 )
-from mas.launch import MARKER
 from mas.lifecycle import SessionStatus
 from mas.paths import Root, SessionPaths
 from mas.planning import StartOptions
 from mas.record import runtime_of
+from mas.wrapper import MARKER
 
 Wait = Callable[..., None]
 GIVEN = "0f0f0f0f-1111-4222-8333-444444444444"
