@@ -26,7 +26,9 @@ from mas.trees import (
 TWO_THREADS_FROM = 8 * MIB
 """A tree of more bytes than this is copied by two threads; below, starting one costs more than it saves."""
 
-_TARGET = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+"""How a file is opened that must not be there yet."""
+
 _GONE = (ENOENT, ENOTDIR, ELOOP)
 _HAS_RANGE = hasattr(os, "copy_file_range")
 _NO_RANGE = (EXDEV, EINVAL, ENOSYS, EOPNOTSUPP, EPERM)
@@ -118,7 +120,7 @@ class _Copy:
 
     def _file(self, file: FoundFile, within: tuple[int, int], where: str) -> None:
         with self._source(file.name, where, within[0], SOURCE) as source:
-            with self._target(file.name, where, within[1], _TARGET) as target:
+            with self._target(file.name, where, within[1], NEW_FILE) as target:
                 try:
                     os.fchmod(target, file.mode)
                     copied = _copy_bytes(source, target, file.size)
@@ -155,11 +157,12 @@ def _copy_bytes(source: int, target: int, size: int) -> int:
         piece = os.read(source, min(size - copied, MIB))
         if not piece:
             break
-        copied += _write_all(target, piece)
+        copied += write_all(target, piece)
     return copied
 
 
-def _write_all(target: int, piece: bytes) -> int:
+def write_all(target: int, piece: bytes) -> int:
+    """Write all of it to a descriptor and return how many bytes that were."""
     written = 0
     while written < len(piece):
         written += os.write(target, piece[written:])

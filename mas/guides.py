@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from mas import trees
+from mas import copying, trees
 from mas.errors import RefusedError, shorten
 from mas.paths import SessionPaths
 from mas.team import Agent, Team
@@ -39,9 +39,8 @@ def hand_out(team: Team, place: SessionPaths) -> None:
     names = os.listdir(workflows)  # noqa: PTH208  names are all that is wanted
     texts: dict[str, bytes] = {}
     for agent in team.agents:
-        directory = unit / agent.id
         for name, copy in guides_of(agent, names):
-            target = directory / copy
+            target = unit / agent.id / copy
             if not os.path.lexists(target):
                 if name not in texts:
                     texts[name] = trees.read_small(workflows / name)
@@ -59,9 +58,9 @@ def guides_of(agent: Agent, names: Collection[str]) -> Iterator[tuple[str, str]]
 
 def write(path: Path, data: bytes) -> None:
     """Write a new file that everybody may read; raises FileExistsError where there is one."""
-    with path.open("xb") as file:
-        os.fchmod(file.fileno(), 0o644)
-        file.write(data)
+    with trees.Opened(path, copying.NEW_FILE) as file:
+        os.fchmod(file, 0o644)
+        copying.write_all(file, data)
 
 
 def _ranges(names: Collection[str]) -> Iterator[tuple[str, str, str]]:
