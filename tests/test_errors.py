@@ -18,6 +18,7 @@ from mas.errors import (
     InvalidIdError,
     MasError,
     NotFoundError,
+    OccupiedError,
     RefusedError,
     WaitTimeoutError,
     explained,
@@ -28,7 +29,7 @@ from mas.errors import (
 LEAVES = [
     kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, MasError) and kind is not AmbiguousError
+    if isinstance(kind, type) and issubclass(kind, MasError) and kind not in (AmbiguousError, OccupiedError)
 ]
 
 

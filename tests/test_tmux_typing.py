@@ -14,7 +14,7 @@ from mas import tmux
 from mas.errors import UnknownStateError
 from mas.launch import Launched
 from mas.tmux import Server, Typed
-from mas.tmux.looks import CROWD
+from mas.tmux.look import CROWD
 
 Wait = Callable[..., None]
 

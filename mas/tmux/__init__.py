@@ -23,7 +23,7 @@ from mas.tmux.sight import (
 )
 
 if TYPE_CHECKING:
-    from mas.tmux.looks import Look, ended, looks
+    from mas.tmux.look import Look, ended, looks
     from mas.tmux.tags import stamp, unstamp
     from mas.tmux.teams import attach_argv, end, launch, respawn, undo
     from mas.tmux.typing import Typed, mark_ready, paste, press_enter, press_keys, reads_keys, reads_lines
@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 _LATER = {
-    "looks": ("Look", "ended", "looks"),
+    "look": ("Look", "ended", "looks"),
     "tags": ("stamp", "unstamp"),
     "teams": ("attach_argv", "end", "launch", "respawn", "undo"),
     "typing": ("Typed", "mark_ready", "paste", "press_enter", "press_keys", "reads_keys", "reads_lines"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mas.errors import MissingProgramError, UnknownStateError
 from mas.tmux.client import REPLACED, Server, call, equals, is_absent, listing, number, pane_target
-from mas.tmux.looks import CROWD, ended
+from mas.tmux.look import CROWD, ended
 
 ENTER = b"\r"
 """What the key sends."""
