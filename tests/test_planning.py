@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import roots
 
-from mas import launch, planning, tmux
+from mas import launch, planning, profiles, tmux
 from mas.app import Mas
 from mas.errors import (
     CapacityError,
@@ -61,6 +61,13 @@ def test_what_can_be_refused_is_refused_before_anything_is_made(
     assert "\n" not in raised.value.message
     assert not mas.root.sessions.exists()
     assert roots.teams(tmux_socket, mas.root) == {}
+
+
+def test_a_command_line_needs_no_profile_so_none_stands_in_its_way(mas: Mas) -> None:
+    (mas.root.path / profiles.FILE).write_text("[profile.x")
+    assert mas.plan(StartOptions(template="duo", command="cat")).choice.profile.command == ("cat",)
+    with pytest.raises(RefusedError, match="is not TOML"):
+        mas.plan(StartOptions(template="duo", agent="shell"))
 
 
 def test_an_id_that_is_taken_is_refused(mas: Mas) -> None:

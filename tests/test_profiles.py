@@ -377,6 +377,20 @@ def test_a_file_that_is_not_executable_is_no_program(programs: Path) -> None:
     assert not profiles.is_program("claude", {"PATH": str(programs)})
 
 
+def test_a_program_is_looked_for_where_path_says_and_nowhere_else(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(programs, "here")
+    (programs / "directory").mkdir()
+    monkeypatch.chdir(programs)
+    for path in ("", "::", "/nowhere:"):
+        assert not profiles.is_program("here", {"PATH": path})
+    assert profiles.is_program("here", {"PATH": f"/nowhere:{programs}"})
+    assert profiles.is_program("sh", {})
+    assert not profiles.is_program("directory", {"PATH": str(programs)})
+    assert not profiles.is_program(str(programs), {})
+
+
 # --- argument lists ---
 
 
