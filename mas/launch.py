@@ -8,6 +8,7 @@ not), and a script that was cut in transit does not parse, so it runs nothing. P
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,6 +172,7 @@ def command(*words: str) -> bytes:
     return b" ".join(quote(word) for word in words)
 
 
+@lru_cache(1024)  # most words of a script stand in it once for each pane
 def quote(text: str) -> bytes:
     """One word of a tmux script. tmux stops reading at a byte 255 and eats white space after a line break."""
     if "\0" in text:
