@@ -103,14 +103,24 @@ def wait(mas: "Mas", session_id: str, until: str, timeout: float | None = None) 
             reached = _is(document, until)
         if reached:
             return until
-        with suppress(DamagedError):  # what is damaged further up stops nobody; the document is read instead
-            for line in log.grown():
-                document = record.fold(document, line.type, line.data, line.seq, line.ts)
-                if until not in RUNTIME_WORDS and _is(document, until):
-                    return until
-        if log.silent:
-            document = mas.storage.read(session_id).document
+        document, reached = _followed(log, document, until)
+        if not reached and log.silent:
+            newest = mas.storage.read(session_id).document
+            _, reached = _followed(log, document, until)  # what came before that was read
+            document = newest
+        if reached:
+            return until
         _pause(session_id, until, deadline)
+
+
+def _followed(log: _Log, document: Document, until: str) -> tuple[Document, bool]:
+    """The record after what the log says anew, and whether that was ``until`` at any moment."""
+    with suppress(DamagedError):  # what is damaged further up stops nobody; the document is read instead
+        for line in log.grown():
+            document = record.fold(document, line.type, line.data, line.seq, line.ts)
+            if until not in RUNTIME_WORDS and _is(document, until):
+                return document, True
+    return document, False
 
 
 def _ask(mas: "Mas", document: Document, until: str, asked: float) -> tuple[float, bool]:

@@ -13,8 +13,10 @@ import roots
 from mas import events, following
 from mas.app import Mas
 from mas.errors import DamagedError, NotFoundError, RefusedError, WaitTimeoutError
+from mas.filestore import FileStorage
 from mas.manager import SessionManager
 from mas.paths import Root
+from mas.replay import Stored
 
 Wait = Callable[..., None]
 
@@ -158,13 +160,28 @@ def test_what_is_true_already_is_not_waited_for(mas: Mas, made: str, until: str)
     assert following.wait(mas, made, until, 0) == until
 
 
+class Overtaken(FileStorage):
+    """A storage in which something happens right before each read but the first."""
+
+    def __init__(self, root: Root, happens: Callable[[], object]) -> None:
+        super().__init__(root)
+        self.happens, self.reads = happens, 0
+
+    def read(self, session_id: str) -> Stored:
+        self.reads += 1
+        if self.reads == 2:
+            self.happens()
+        return super().read(session_id)
+
+
 def test_what_was_true_meanwhile_was_reached(mas: Mas, made: str) -> None:
-    reached: list[str] = []
-    waiting = in_background(lambda: reached.append(following.wait(mas, made, "planning", 20)))
-    mas.manager.start_session(made)
-    mas.manager.record_event(made, events.Failed("no"))
-    waiting.join()
-    assert reached in (["planning"], [])
+    def happens() -> None:
+        mas.manager.start_session(made)
+        mas.manager.record_event(made, events.Failed("no"))
+
+    theirs = roots.mas_of(mas.root)
+    theirs.storage = Overtaken(mas.root, happens)
+    assert following.wait(theirs, made, "planning", 20) == "planning"
 
 
 @pytest.mark.parametrize("until", ["failed", "terminal"])
