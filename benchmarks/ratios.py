@@ -9,15 +9,10 @@ import operator
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 Way = Callable[[], object]
-
-_SLOW = 25.0
-"""A file system makes files slowly where that takes so many times as long as opening them; 4 to 10 times is usual."""
 
 
 def arguments(doc: str, rounds: int) -> argparse.ArgumentParser:
@@ -39,31 +34,6 @@ def interleaved(ways: Mapping[str, Way], rounds: int, repeat: int = 1) -> dict[s
             if turn:
                 spent[name].append((time.perf_counter() - start) / repeat * 1000)
     return {name: statistics.median(times) for name, times in spent.items()}
-
-
-def settle(place: Path, patience: float = 330.0) -> None:
-    """Wait until files are made in ``place`` as quickly as ever; after ``patience`` seconds measure all the same.
-
-    For up to five minutes after many were removed, ext4 takes ten times as long for each new one: that would weigh most
-    on whichever way makes most files.
-    """
-    begin = time.monotonic()
-    while (times := _opening(place)) > _SLOW and time.monotonic() < begin + patience:
-        print(f"waiting for the file system: making a file takes {times:.0f} times as long as opening it", flush=True)
-        time.sleep(15)
-
-
-def _opening(place: Path) -> float:
-    """How many times as long as opening a file making one takes, by medians."""
-    made, opened = [], []
-    with tempfile.TemporaryDirectory(dir=place) as directory:
-        for number in range(50):
-            for spent, flags in ((made, os.O_CREAT | os.O_EXCL), (opened, os.O_RDONLY)):
-                start = time.perf_counter()
-                file = os.open(f"{directory}/{number}", flags, 0o600)
-                spent.append(time.perf_counter() - start)
-                os.close(file)
-    return statistics.median(made) / statistics.median(opened)
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from filling import stopped_teams
-from ratios import Report, arguments, environment, settle
+from ratios import Report, arguments, environment
 
 from mas.paths import Root, shipped
 from mas.team import Team
@@ -183,7 +183,6 @@ def main() -> None:
         place = Path(directory)
         bench = Bench(place, find_tmuxp(given.tmuxp, place), given.sessions)
         try:
-            settle(place)
             judge(report, bench.measure(given.rounds), given.sessions)
         finally:
             bench.tmux("kill-server")
