@@ -13,13 +13,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from mas.errors import BusyError, DamagedError, MasError, explained, explaining, shorten
-
-if TYPE_CHECKING:
-    from filelock import UnixFileLock
+from mas.locks import Lock
 
 LOCK_TIMEOUT = 10.0
 """Seconds to wait for a lock before naming its holder and giving up."""
@@ -28,8 +25,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _UPDATE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CHUNK = 1 << 20
-_POLL_SECONDS = 0.01
-_locks: "WeakValueDictionary[tuple[int, str], UnixFileLock]" = WeakValueDictionary()
+_locks: "WeakValueDictionary[tuple[int, str], Lock]" = WeakValueDictionary()
 _making = threading.Lock()
 
 
@@ -259,12 +255,10 @@ def lock(
     Where ``guards``, the thing that is written under it, is not there at the end, the lock's file goes too. One that is
     ``inside`` of it raises FileNotFoundError where that is gone, and does not make it again.
     """
-    import filelock  # noqa: PLC0415  costs start-up time, and readers take no lock
-
     held = _lock_object(path, inside=inside)
     try:
         held.acquire(timeout=timeout)
-    except filelock.Timeout:
+    except TimeoutError:
         msg = f"{path.stem} is in use by {holder(path)}"
         raise BusyError(msg, hint="wait for it, or end it; nobody's lock is ever broken") from None
     except OSError as error:
@@ -293,17 +287,14 @@ def is_locked(path: Path) -> bool:
         return isinstance(error, BusyError)
 
 
-def _lock_object(path: Path, *, inside: bool) -> "UnixFileLock":
+def _lock_object(path: Path, *, inside: bool) -> Lock:
     """One object a path as long as somebody holds it, made anew in a forked child: that is what makes it re-entrant."""
-    from filelock import UnixFileLock  # noqa: PLC0415  see lock
-
     key = (os.getpid(), str(path))
     with _making:
         held = _locks.get(key)
         if held is None:
             _prepare_place(path.parent, inside=inside)
-            held = UnixFileLock(str(path), mode=0o600, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
-            _locks[key] = held
+            held = _locks[key] = Lock(str(path))
         return held
 
 

@@ -91,7 +91,8 @@ def test_an_ending_at_any_moment_undoes_everything(mas: Mas, tmux_socket: Path, 
                 os.sched_yield()
             process.send_signal(number)
             said, complaint = process.communicate(timeout=60)
-        assert process.returncode in {0, -number, 128 + number}, complaint
+        early = {1} if "Could not import runpy" in complaint or "import_site" in complaint else set()
+        assert process.returncode in {0, -number, 128 + number} | early, complaint  # Python was not up yet: it ends so
         assert ("Session ID: " in said) >= (process.returncode == 0)
         assert [view.status for view in mas.list().views] in ([], ["active"])  # all of it, or nothing
         assert left(mas, tmux_socket) == [] or mas.list().views
