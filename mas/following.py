@@ -106,7 +106,8 @@ def wait(mas: "Mas", session_id: str, until: str, timeout: float | None = None) 
         document, reached = _followed(log, document, until)
         if not reached and log.silent:
             newest = mas.storage.read(session_id).document
-            _, reached = _followed(log, document, until)  # what came before that was read
+            if newest.get("rev") != document.get("rev"):
+                _, reached = _followed(log, document, until)  # what came before that was read
             document = newest
         if reached:
             return until
