@@ -146,8 +146,10 @@ def test_a_server_outlives_the_teams_it_serves(
 
 
 def test_a_port_in_use_is_told_with_who_uses_it(place: Root) -> None:
-    program = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); "
+    program = (
+        "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); "
         "print(s.getsockname()[1], flush=True); sys.stdin.read()"
+    )
     argv = [sys.executable, "-c", program]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
