@@ -7,11 +7,13 @@ call finds, and to load filelock takes longer than all that most verbs do.
 import fcntl
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from filelock import UnixFileLock
 
+_MODE = 0o600
 _POLL_SECONDS = 0.01
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _open: "dict[int, Lock]" = {}
@@ -47,7 +49,7 @@ class Lock(threading.local):
     def _take(self) -> bool:
         """Whether it was free; then it is ours."""
         self._close()  # a signal may have come between taking it and counting that
-        self._descriptor = os.open(self._path, _FLAGS, 0o600)
+        self._descriptor = _opened(self._path)
         _open[self._descriptor] = self
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,15 +66,25 @@ class Lock(threading.local):
     def _wait(self, timeout: float) -> None:
         from filelock import UnixFileLock  # noqa: PLC0415  see above
 
-        lock = UnixFileLock(self._path, mode=0o600, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
+        lock = UnixFileLock(self._path, mode=_MODE, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
         lock.acquire(timeout=timeout)
         self._waited = lock
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None and _open.get(descriptor) is self:  # not so in a forked child, which forgot it
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # whoever else may have a copy of it
             del _open[descriptor]
             os.close(descriptor)
+
+
+def _opened(path: str) -> int:
+    """A descriptor of the lock's file, made where it is missing: its owner's alone, whatever the umask."""
+    with suppress(FileExistsError):
+        made = os.open(path, _FLAGS | os.O_EXCL, _MODE)
+        os.fchmod(made, _MODE)
+        return made
+    return os.open(path, _FLAGS, _MODE)
 
 
 def _forget() -> None:

@@ -186,12 +186,9 @@ def argv(profile: Profile, agent: Agent, unit: str, session_id: str, *, resume: 
 
 def is_program(program: str, environ: Mapping[str, str]) -> bool:
     """Whether a program is there: at its path, or on PATH."""
-    places = [""] if "/" in program else filter(None, environ.get("PATH", os.defpath).split(os.pathsep))
-    return any(_runs(os.path.join(place, program)) for place in places)  # noqa: PTH118
+    import shutil  # noqa: PLC0415  only a start asks
 
-
-def _runs(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
+    return shutil.which(program, path=environ.get("PATH", os.defpath)) is not None
 
 
 def _shell(environ: Mapping[str, str]) -> Profile:

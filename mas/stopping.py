@@ -231,7 +231,7 @@ def foreign(mas: "Mas", session_id: str) -> RefusedError | None:
     """Why nothing is done to what is in the place of a session's directory; None where there is nothing, or ours."""
     paths = mas.root.session(session_id)
     if paths.directory.is_symlink():
-        from mas import reconcile  # noqa: PLC0415  a start loads this module too, and knows of no findings
+        from mas import reconcile  # noqa: PLC0415  hardly any session is a link
 
         msg = f"{paths.directory} is a link, and no link is followed"
         return RefusedError(msg, hint=reconcile.move_away(session_id))

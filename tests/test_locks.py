@@ -115,14 +115,43 @@ def test_a_child_that_goes_on_in_its_parents_hold_gives_back_nothing(path: str, 
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "held\n"
 
 
-def test_one_that_its_holder_removed_is_taken_anew(path: str) -> None:
-    held, number = Lock(path), os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    held.acquire(0)
-    Path(path).unlink()
+def test_one_that_its_holder_removes_meanwhile_is_taken_anew(path: str) -> None:
+    """Between the opening of the file and the lock on it, which the interpreter tells us of."""
+    program = """
+        import os, sys
+        from mas.locks import Lock
+        left = [os.unlink]
+        sys.addaudithook(lambda event, _: event == "fcntl.flock" and left and left.pop()(sys.argv[1]))
+        lock = Lock(sys.argv[1])
+        lock.acquire(1)
+        assert not left and os.path.exists(sys.argv[1])
+        try:
+            Lock(sys.argv[1]).acquire(0)
+        except TimeoutError:
+            print("held")
+        """
+    words = [sys.executable, "-c", textwrap.dedent(program), path]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "held\n"
+
+
+def test_a_copy_of_its_descriptor_keeps_nothing(path: str) -> None:
+    """A thread may fork, or start a program, while another one takes a lock."""
+    lock = Lock(path)
+    lock.acquire(0)
+    own = next(int(link.name) for link in Path("/proc/self/fd").iterdir() if os.path.realpath(link) == path)
+    copy = os.dup(own)
+    lock.release()
     assert is_free(path)
-    assert os.fstat(number).st_nlink == 0
-    held.release()
-    os.close(number)
+    os.close(copy)
+
+
+def test_its_file_is_its_owners_alone_whatever_the_umask(path: str) -> None:
+    before = os.umask(0o777)
+    try:
+        assert is_free(path)
+    finally:
+        os.umask(before)
+    assert Path(path).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("kind", ["link", "directory"])

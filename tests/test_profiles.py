@@ -383,7 +383,7 @@ def test_a_program_is_looked_for_where_path_says_and_nowhere_else(
     install(programs, "here")
     (programs / "directory").mkdir()
     monkeypatch.chdir(programs)
-    for path in ("", "::", "/nowhere:"):
+    for path in ("", "/nowhere"):
         assert not profiles.is_program("here", {"PATH": path})
     assert profiles.is_program("here", {"PATH": f"/nowhere:{programs}"})
     assert profiles.is_program("sh", {})
