@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mas.frozen import Frozen
+from mas.structs import Frozen
 from mas.values import check_count, check_flag, check_json, wrong
 
 _WORKTREE = r"(?a)[A-Za-z0-9][A-Za-z0-9._/-]{0,99}"

@@ -1,6 +1,5 @@
 """The first record of a session that is not yet stored."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mas.lifecycle import SessionStatus
 from mas.paths import absolute
 from mas.record import Document, lifecycle_of, max_iterations_of
 from mas.session import SessionConfiguration, SessionStatistics, from_document
+from mas.structs import replace
 
 
 def first_record(  # noqa: PLR0913  each is one thing a record begins with

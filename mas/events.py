@@ -10,9 +10,9 @@ from typing import Any
 
 from mas.config import SessionConfig
 from mas.errors import RefusedError, shorten
-from mas.frozen import Frozen
 from mas.iteration import IterationChanges
 from mas.lifecycle import RUNNING, SessionStatus, parse_status, plain_word
+from mas.structs import Frozen
 from mas.values import check_count, check_flag, check_json, check_text, wrong
 
 

@@ -3,11 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from mas.frozen import Frozen
+from mas.structs import Frozen, replace
 from mas.values import check_count, check_text, wrong
 
 PORTION_BYTES = 32 * 1024

@@ -16,13 +16,12 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mas.errors import MasError, RefusedError, shorten
 from mas.events import SessionEvent, TimestampedEvent
-from mas.frozen import Frozen
+from mas.structs import Frozen, replace
 
 if TYPE_CHECKING:
     import asyncio

@@ -1,13 +1,13 @@
 """How far a session is, folded from its log: the full lists that the snapshot only counts. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from mas.events import CommandExecuted, IterationCompleted, IterationStarted, TimestampedEvent
 from mas.record import Document, active_seconds, lifecycle_of, max_iterations_of, seconds_between, timeout_minutes_of
 from mas.states import ExecutedCommand, IterationMetrics, SessionMetrics, SessionProgress, state_of
+from mas.structs import replace
 
 
 def fold_progress(document: Document, log: Iterable[TimestampedEvent], now: str) -> SessionProgress:

@@ -4,7 +4,6 @@ A log is read line by line, never as a whole, so memory stays flat whatever its 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mas import events, lines
@@ -12,6 +11,7 @@ from mas.errors import RefusedError
 from mas.fields import check_record
 from mas.record import CREATED, SALVAGED, WHOLE, Document, broken_invariant, fold
 from mas.session import check_document
+from mas.structs import replace
 
 Entry = tuple[str, Mapping[str, Any]]
 """Type and data of a record that is to be written."""

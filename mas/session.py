@@ -6,15 +6,14 @@ their order, absent values left out. The constructors take what older programs w
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mas.lifecycle import SessionPhase, SessionStatus
 from mas.states import SessionState, state_of
+from mas.structs import Struct, field
 
 
-@dataclass
-class GitContext:
+class GitContext(Struct):
     """Where the repository stood. Outside a repository ``branch`` and ``commit`` are empty."""
 
     branch: str
@@ -28,8 +27,7 @@ class GitContext:
         return _present(self)
 
 
-@dataclass
-class PRDReference:
+class PRDReference(Struct):
     """The requirements document a session works from."""
 
     filename: str
@@ -41,8 +39,7 @@ class PRDReference:
         return _present(self)
 
 
-@dataclass
-class SessionStatistics:
+class SessionStatistics(Struct):
     """Counts that an orchestrator keeps; ``duration_seconds`` is a number of at least 0."""
 
     total_tasks: int = 0
@@ -58,8 +55,7 @@ class SessionStatistics:
         return _present(self)
 
 
-@dataclass
-class SessionConfiguration:
+class SessionConfiguration(Struct):
     """Limits and switches of a session."""
 
     max_iterations: int = 3
@@ -72,8 +68,7 @@ class SessionConfiguration:
         return _present(self)
 
 
-@dataclass
-class Session:
+class Session(Struct):
     """One session. Besides Maestro's fields it answers what ``SessionInfo`` asks."""
 
     session_id: str
@@ -87,8 +82,8 @@ class Session:
     prd_reference: PRDReference | None = None
     statistics: SessionStatistics = field(default_factory=SessionStatistics)
     configuration: SessionConfiguration = field(default_factory=SessionConfiguration)
-    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """The record this was read from: to be read, never changed."""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The record this was read from: to be read, never changed, and neither compared nor shown."""
 
     def __post_init__(self) -> None:
         """Turn words into members of their enumerations."""
@@ -139,6 +134,9 @@ class Session:
     def rev(self) -> int:
         """Number of the last record in the session's log."""
         return int(self.document.get("rev", 0))
+
+    def _told(self) -> dict[str, Any]:
+        return {name: value for name, value in super()._told().items() if name != "document"}
 
     def _own(self, part: str) -> Mapping[str, Any]:
         return self.document.get(part) or {}
@@ -191,7 +189,7 @@ def check_document(document: Mapping[str, Any]) -> None:
 
 
 def _part(kind: type[Any], values: Mapping[str, Any] | None) -> Any:
-    known = kind.__dataclass_fields__
+    known = kind.__match_args__
     return kind(**{name: value for name, value in (values or {}).items() if name in known})
 
 
@@ -214,5 +212,5 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
 
 
 def _present(part: Any) -> dict[str, Any]:
-    values = {item.name: getattr(part, item.name) for item in fields(part)}
+    values = {name: getattr(part, name) for name in part.__match_args__}
     return {name: value for name, value in values.items() if value is not None}

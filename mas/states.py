@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from mas.config import SessionConfig
 from mas.events import TimestampedEvent
-from mas.frozen import Frozen
 from mas.iteration import IterationChanges
 from mas.lifecycle import COARSE, Coarse, SessionStatus
+from mas.structs import Frozen
 
 
 class Created(Frozen):

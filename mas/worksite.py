@@ -4,7 +4,6 @@ What is made is remembered in the record; what git cannot tell is left out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from mas.events import (
 )
 from mas.iteration import CommitInfo, IterationChanges
 from mas.record import Document, lacks_worktree, lifecycle_of, options_of
+from mas.structs import replace
 
 if TYPE_CHECKING:
     from mas.worktrees import Worktree

@@ -1,20 +1,36 @@
-"""The base of the values that are handed out: equal by their fields, never changed, quickly made as a class. Pure."""
+"""The bases of the values that are handed out: a few named fields, quickly made as a class. Pure.
+
+To callers they are dataclasses, with ``dataclasses.replace``, ``asdict`` and ``fields``. A dataclass writes and
+compiles up to six functions for each class, at every start of the program; here they are written once.
+"""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
+
+Made = TypeVar("Made")
+
+
+def field(*, default_factory: type[Made]) -> Made:
+    """A field whose default is made anew for each value, by calling that class."""
+    return cast("Made", default_factory)
+
+
+def replace(value: Made, **changes: Any) -> Made:
+    """The value with other fields: what ``dataclasses.replace`` does, without loading that."""
+    return type(value)(**{**vars(value), **changes})
 
 
 class _WhenAsked:
     """What a class tells of itself, worked out when somebody asks: hardly any call of mas does."""
 
-    def __init__(self, work_out: Callable[[type["Frozen"]], Any]) -> None:
+    def __init__(self, work_out: Callable[[type["_Fields"]], Any]) -> None:
         self._work_out = work_out
 
-    def __get__(self, value: object, kind: type["Frozen"]) -> Any:
+    def __get__(self, value: object, kind: type["_Fields"]) -> Any:
         return self._work_out(kind)
 
 
-def _fields(kind: type["Frozen"]) -> dict[str, Any]:
+def _fields(kind: type["_Fields"]) -> dict[str, Any]:
     """The fields as the functions of ``dataclasses`` want them."""
     from dataclasses import dataclass  # noqa: PLC0415  see above
 
@@ -22,7 +38,7 @@ def _fields(kind: type["Frozen"]) -> dict[str, Any]:
     return dataclass(plain).__dataclass_fields__  # type: ignore[attr-defined,no-any-return]
 
 
-def _signature(kind: type["Frozen"]) -> Any:
+def _signature(kind: type["_Fields"]) -> Any:
     """How a value is made, for ``help`` and its like."""
     from inspect import Parameter, Signature  # noqa: PLC0415  see above
 
@@ -33,24 +49,22 @@ def _signature(kind: type["Frozen"]) -> Any:
     )
 
 
-@dataclass_transform(frozen_default=True)
-class Frozen:
-    """A value made of its annotated fields, by place or by name; one with a default may be left out.
-
-    To callers it is a frozen dataclass, with ``dataclasses.replace`` and ``asdict``: equal to another of its own class
-    with the same fields, hashable where they are. ``__post_init__`` may check or convert. A dataclass writes and
-    compiles six functions for each class, at every start of the program; here they are written once.
-    """
+class _Fields:  # noqa: PLW1641  what can be changed has no hash, and Frozen has one
+    """A value made of its annotated fields, by place or by name; one with a default may be left out."""
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
     __dataclass_fields__: ClassVar[dict[str, Any]] = _WhenAsked(_fields)  # type: ignore[assignment]
     __signature__: ClassVar[Any] = _WhenAsked(_signature)
     _defaults: ClassVar[dict[str, Any]] = {}
+    _anew: ClassVar[dict[str, type[Any]]] = {}
 
     def __init_subclass__(cls) -> None:
         """Take the fields from the annotations."""
         cls.__match_args__ = tuple(cls.__annotations__)  # type: ignore[misc]  # for each class its own
         cls._defaults = {name: cls.__dict__[name] for name in cls.__match_args__ if name in cls.__dict__}
+        cls._anew = {name: kind for name, kind in cls._defaults.items() if isinstance(kind, type)}
+        for name in cls._anew:
+            delattr(cls, name)  # a class may make such a part later, when it is asked for
 
     def __init__(self, *values: Any, **named: Any) -> None:
         """Take the fields; raises TypeError for one that is missing, unknown or given twice."""
@@ -64,7 +78,8 @@ class Frozen:
     def _bound(self, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
         names = self.__match_args__
         placed = dict(zip(names, values, strict=False))
-        given = {**self._defaults, **placed, **named}
+        anew = {name: kind() for name, kind in self._anew.items() if name not in placed and name not in named}
+        given = {**self._defaults, **anew, **placed, **named}
         if len(values) > len(names) or len(given) != len(names) or not named.keys().isdisjoint(placed):
             msg = f"{type(self).__name__} takes {', '.join(names) or 'nothing'}, each once; "
             raise TypeError(msg + f"given were {len(values)} by place and {', '.join(named) or 'none'} by name")
@@ -72,6 +87,28 @@ class Frozen:
 
     def __post_init__(self) -> None:
         """Check or convert the fields."""
+
+    def __repr__(self) -> str:
+        """The value as it would be made."""
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in self._told().items())})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is of the same class and has the same fields."""
+        return self._told() == other._told() if type(other) is type(self) else NotImplemented
+
+    def _told(self) -> dict[str, Any]:
+        """The fields by which a value is compared and shown."""
+        return {name: getattr(self, name) for name in self.__match_args__}
+
+
+@dataclass_transform(field_specifiers=(field,))
+class Struct(_Fields):
+    """A value that may be changed; therefore it has no hash."""
+
+
+@dataclass_transform(frozen_default=True)
+class Frozen(_Fields):
+    """A value that never changes, and is hashable where its fields are."""
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse the change."""
@@ -81,17 +118,12 @@ class Frozen:
         """Refuse the change."""
         raise _frozen(name)
 
-    def __eq__(self, other: object) -> bool:
-        """Whether the other is of the same class and has the same fields."""
-        return vars(self) == vars(other) if type(other) is type(self) else NotImplemented
-
     def __hash__(self) -> int:
         """A hash of the fields; raises TypeError where one has none."""
         return hash((type(self), *vars(self).values()))
 
-    def __repr__(self) -> str:
-        """The value as it would be made."""
-        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+    def _told(self) -> dict[str, Any]:
+        return vars(self)
 
 
 def _frozen(name: str) -> Exception:

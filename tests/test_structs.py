@@ -1,4 +1,4 @@
-"""Values that are handed out: to callers, frozen dataclasses."""
+"""Values that are handed out: to callers, dataclasses, most of them frozen."""
 
 import copy
 import dataclasses
@@ -9,9 +9,9 @@ import pytest
 
 from mas.config import ExecutionMode, SessionOptions
 from mas.events import Completed, Failed, IterationStarted, Paused
-from mas.frozen import Frozen
 from mas.states import Paused as PausedState
 from mas.states import SessionSummary
+from mas.structs import Frozen, Struct, field, replace
 
 
 def test_fields_are_given_by_place_or_by_name_and_may_have_defaults() -> None:
@@ -88,3 +88,35 @@ def test_a_class_has_its_own_fields_only() -> None:
 
     assert (Point.__match_args__, Nothing.__match_args__) == (("x", "y"), ())
     assert Point(1) == Point(1, 0)
+
+
+class Crew(Struct):
+    name: str
+    members: list[str] = field(default_factory=list)
+
+
+def test_a_value_that_may_be_changed_is_equal_by_its_fields_and_has_no_hash() -> None:
+    crew = Crew("night")
+    crew.name = "day"
+    assert crew == Crew("day")
+    assert crew != Crew("night")
+    assert repr(crew) == "Crew(name='day', members=[])"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(crew)
+
+
+def test_a_default_that_is_made_anew_is_shared_by_no_two_values() -> None:
+    one, other = Crew("night"), Crew(name="day")
+    one.members.append("00")
+    assert (one.members, other.members) == (["00"], [])
+    assert Crew("night", ["01"]).members == Crew("night", members=["01"]).members == ["01"]
+    assert dataclasses.asdict(one) == {"name": "night", "members": ["00"]}
+
+
+def test_a_value_is_replaced_as_dataclasses_do_it() -> None:
+    assert replace(Crew("night", ["00"]), name="day") == dataclasses.replace(Crew("night", ["00"]), name="day")
+    assert replace(Paused("lunch"), by="me") == Paused("lunch", "me")
+    with pytest.raises(ValueError, match="number"):
+        replace(IterationStarted(1), number=0)
+    with pytest.raises(TypeError, match="Paused takes reason, by"):
+        replace(Paused("lunch"), why="y")
