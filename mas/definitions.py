@@ -6,9 +6,10 @@ Where profiles come from, and which one a team gets, is in ``mas.profiles``.
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from mas.errors import RefusedError, shorten
+from mas.structs import Frozen
 
 BUILT_IN = "built in"
 """The source of a profile that no file defines."""
@@ -26,7 +27,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _ANYTHING = re.compile(r".*", re.DOTALL)
 
 
-class Profile(NamedTuple):
+class Profile(Frozen):
     """How one kind of agent is run.
 
     ``command`` and ``resume`` (used where an agent is brought back; empty means ``command``) are argument lists with
@@ -57,12 +58,11 @@ class Profile(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """The profile as plain values, to be kept with a session; ``profiles.from_dict`` reads it back."""
-        values = self._asdict()
         plain = {"command": list(self.command), "resume": list(self.resume), "env": dict(self.env)}
-        return values | plain | {"models": dict(self.models)}
+        return vars(self) | plain | {"models": dict(self.models)}
 
 
-_KEYS = {*Profile._fields} - {"name", "source"}
+_KEYS = {*Profile.__match_args__} - {"name", "source"}
 
 
 def parse_profile(name: str, values: object, source: str) -> Profile:

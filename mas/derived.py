@@ -6,6 +6,7 @@ as its manager where the second digit is 0.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from mas.structs import replace
 from mas.team import Agent, Team, Unit, parse_team
 
 
@@ -17,7 +18,7 @@ def derive_team(name: str, ids: Iterable[str], pattern: Team) -> Team:
         agents.setdefault(agent_id[0], []).append(known.get(agent_id) or _unknown_agent(agent_id))
     shapes = {unit.agents[0].id[0]: unit for unit in pattern.units}
     units = tuple(
-        shapes.get(digit, Unit(f"unit{digit}", ()))._replace(agents=tuple(members)) for digit, members in agents.items()
+        replace(shapes.get(digit, Unit(f"unit{digit}", ())), agents=tuple(members)) for digit, members in agents.items()
     )
     managers = tuple(agent.id for unit in units for agent in unit.agents if agent.role == "manager")
     workers = tuple(agent.id for unit in units for agent in unit.agents if agent.role == "worker")

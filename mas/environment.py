@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mas.paths import Root, SessionPaths
+from mas.structs import Frozen
 
 if TYPE_CHECKING:
     from mas.team import Agent
@@ -14,7 +15,7 @@ PROGRAMS = "bin"
 """Directory of a session that holds ``mas`` and nothing else."""
 
 
-class Place(NamedTuple):
+class Place(Frozen):
     """Where a session is for good; ``socket`` names the tmux server where it is not the user's own."""
 
     session_id: str

@@ -8,12 +8,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from mas import files
 from mas.errors import MasError, RefusedError
 from mas.paths import Root, is_stored_id
+from mas.structs import Frozen
 from mas.values import parse_json
 
 Row = Mapping[str, Any]
@@ -53,7 +54,7 @@ def whole_seconds(timestamp: str) -> str:
     return timestamp[:19] + "Z" if timestamp else ""
 
 
-class Index(NamedTuple):
+class Index(Frozen):
     """The rows as they are on disk, one a line, oldest first, and whether nobody else changed them.
 
     They stay bytes: of ten thousand a change touches one. ``text`` is that of the file; its rows end at ``end``.

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from mas.errors import RefusedError, UnknownStateError, shorten
 from mas.layouts import LAYOUTS
 from mas.listings import Listing
+from mas.structs import Frozen
 from mas.wrapper import MARKER, WRAPPER
 
 PANE_PATH = "MAS_PANE_PATH"
@@ -28,7 +28,7 @@ _LAYOUT = re.compile("|".join(LAYOUTS))
 _NONCE = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 
-class PanePlan(NamedTuple):
+class PanePlan(Frozen):
     """One agent's pane. ``env`` is added to the session's, ``argv`` is run as it is, by no shell.
 
     ``anew`` is run in its place where that fails at once: who was to go on with a conversation has none.
@@ -44,7 +44,7 @@ class PanePlan(NamedTuple):
     anew: tuple[str, ...] = ()
 
 
-class WindowPlan(NamedTuple):
+class WindowPlan(Frozen):
     """One unit's window, with its panes from left to right and top to bottom."""
 
     name: str
@@ -52,7 +52,7 @@ class WindowPlan(NamedTuple):
     panes: tuple[PanePlan, ...]
 
 
-class LaunchPlan(NamedTuple):
+class LaunchPlan(Frozen):
     """A session to be built. ``nonce`` is 8 or more hexadecimal digits, drawn anew for each launch.
 
     ``env`` is what every pane of the session gets, also those that a person opens in it later. The size holds until
@@ -79,7 +79,7 @@ class LaunchPlan(NamedTuple):
         return marker(self.session_id, self.nonce)
 
 
-class Launched(NamedTuple):
+class Launched(Frozen):
     """A team that runs. Its ids mean something only on the server of that socket, pid and start.
 
     ``server_started`` is in seconds since 1970, ``panes`` is the id of the pane by the id of its agent.

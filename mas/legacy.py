@@ -17,6 +17,7 @@ from mas.lifecycle import TERMINAL
 from mas.paths import SessionPaths
 from mas.planning import StartOptions, StartPlan
 from mas.record import Document, runtime_of
+from mas.structs import replace
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -41,7 +42,7 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     tmux.capacity(seen).require(len(wanted.team.ids))
     made = planning.assemble(mas, document, wanted, _fill)
     _check_places(mas, made)
-    return made._replace(renews=bool(document.get("rev")))
+    return replace(made, renews=bool(document.get("rev")))
 
 
 def _record(mas: "Mas", options: StartOptions, name: str, seen: tmux.Seen) -> Document:

@@ -1,11 +1,10 @@
 """How tmux is asked for rows, so that its answer can be told from whatever is in it. Pure."""
 
-from typing import NamedTuple
-
 from mas.errors import UnknownStateError
+from mas.structs import Frozen
 
 
-class Listing(NamedTuple):
+class Listing(Frozen):
     """Rows that tmux prints, each field between two marks that were drawn for this one question.
 
     A working directory, a title or an option may hold anything, also what looks like a row; it cannot hold the mark.

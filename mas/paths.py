@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from mas.errors import InvalidIdError, NotFoundError, shorten
+from mas.structs import Frozen
 
 ROOT_VARIABLES = ("MAS_ROOT", "MAS_WORKSPACE_ROOT", "MAS_PROJECT_ROOT", "PROJECT_ROOT")
 """Variables that may name the root, the first set one wins (the earlier programs used each of them)."""
@@ -58,7 +58,7 @@ def is_stored_id(name: str) -> bool:
     return _SAFE_NAME.fullmatch(name) is not None
 
 
-class SessionPaths(NamedTuple):
+class SessionPaths(Frozen):
     """The files of one session, whether or not they exist."""
 
     directory: Path
@@ -128,7 +128,7 @@ class SessionPaths(NamedTuple):
         return self.logs / f"agent-{agent_id}.log"
 
 
-class Root(NamedTuple):
+class Root(Frozen):
     """A directory that holds ``sessions/``. A Maestro root keeps records only: neither index nor ``.session``."""
 
     path: Path
@@ -140,7 +140,7 @@ class Root(NamedTuple):
         return self.path / "sessions"
 
     @property
-    def index(self) -> Path:  # type: ignore[override]  # nobody looks for a value in a root
+    def index(self) -> Path:
         """``.sessions.index``, a projection with one row a session."""
         return self.sessions / ".sessions.index"
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mas import (
     codebase,
@@ -32,6 +32,7 @@ from mas.config import SessionConfig
 from mas.errors import CapacityError, ConflictError, ExistsError, NotFoundError, shorten
 from mas.paths import Root, SessionPaths, absolute, check_new_id
 from mas.record import Document, runtime_of
+from mas.structs import Frozen, replace
 from mas.team import Agent, Team
 from mas.teamfile import own_config
 
@@ -45,7 +46,7 @@ MIN_FREE_ENTRIES = 64
 """The same for files and directories."""
 
 
-class StartOptions(NamedTuple):
+class StartOptions(Frozen):
     """What a person asks for. Empty means the default; ``config`` is the parsed configuration.
 
     Without ``team`` only the workspace is made; ``mas resume`` brings its team up later. With ``log`` what each agent's
@@ -65,7 +66,7 @@ class StartOptions(NamedTuple):
     log: bool = False
 
 
-class StartPlan(NamedTuple):
+class StartPlan(Frozen):
     """What a start will do. ``template`` is None where nothing is copied, ``launch`` where no team is started.
 
     One that ``renews`` takes up a record that is there; every other one makes a new session.
@@ -114,7 +115,7 @@ def plan(mas: "Mas", options: StartOptions) -> StartPlan:
     return assemble(mas, {**document, "runtime": runtime}, wanted, fill, template)
 
 
-class Wanted(NamedTuple):
+class Wanted(Frozen):
     """A team as it is asked for: what its agents are told, which program they are, and the configuration as given."""
 
     team: Team
@@ -132,7 +133,7 @@ def ask(mas: "Mas", options: StartOptions, found: Team, agent: str) -> Wanted:
         from mas import messages  # noqa: PLC0415  most teams begin without a prompt
 
         messages.initial_prompts(chosen)  # refuses what could not be sent
-    return Wanted(chosen._replace(log=chosen.log or options.log), choice, config)
+    return Wanted(replace(chosen, log=chosen.log or options.log), choice, config)
 
 
 def assemble(

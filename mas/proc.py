@@ -9,9 +9,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from mas.errors import CapacityError, DamagedError, MissingProgramError, UnknownStateError, shorten
+from mas.structs import Frozen
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds a program may take before its answer counts as unknown."""
@@ -35,7 +36,7 @@ else:
 """
 
 
-class Result(NamedTuple):
+class Result(Frozen):
     """How a program ended. ``stdout`` and ``stderr`` are bytes as they came."""
 
     argv: tuple[str, ...]

@@ -9,12 +9,13 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mas import trees
 from mas.definitions import BUILT_IN, Profile, parse_profile
 from mas.errors import MissingProgramError, NotFoundError, RefusedError, UsageError, shorten
 from mas.paths import Root, user_config_directory
+from mas.structs import Frozen, replace
 from mas.team import Agent
 
 FILE = "profiles.toml"
@@ -106,7 +107,7 @@ _BUILT_IN = (
 """The agent programs that are known."""
 
 
-class Choice(NamedTuple):
+class Choice(Frozen):
     """The profile a team gets, and why, in one line."""
 
     profile: Profile
@@ -253,7 +254,7 @@ def _read(path: Path) -> Iterator[Profile]:
     _check_top(document, source)
     for name, values in document.get("profile", {}).items():
         profile = parse_profile(name, values, source)
-        yield profile._replace(command=_located(profile.command, path), resume=_located(profile.resume, path))
+        yield replace(profile, command=_located(profile.command, path), resume=_located(profile.resume, path))
 
 
 def _check_top(document: Mapping[str, Any], source: str) -> None:

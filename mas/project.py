@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mas import directories, guides, naming, settings, workspace
 from mas.errors import RefusedError, UsageError, explaining, shorten
 from mas.paths import SHARED_PARTS, Root
+from mas.structs import replace
 
 
 class Made(NamedTuple):
@@ -54,7 +55,7 @@ def _named(root: Root, known: settings.Settings, name: str | None) -> settings.S
         return known
     inner = naming.shared_name("", name or root.path.name).removeprefix(naming.PREFIX).strip("-")
     project = name or (root.path.name if root.path.name.isprintable() else inner)
-    return known._replace(project_name=project, session_name=naming.shared_name("", inner))
+    return replace(known, project_name=project, session_name=naming.shared_name("", inner))
 
 
 def _write(path: Path, wanted: settings.Settings) -> bool:

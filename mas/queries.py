@@ -1,11 +1,11 @@
 """Which sessions a caller asks for, and in which order. Pure."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from mas.errors import RefusedError, shorten
 from mas.lifecycle import SessionPhase, SessionStatus, parse_phase, parse_status
 from mas.record import Document
+from mas.structs import Frozen
 from mas.values import check_text
 
 
@@ -22,7 +22,7 @@ def check_bound(value: str | None, name: str) -> str | None:
     return None if value is None else check_text(value, name, empty=True)
 
 
-class Filter(NamedTuple):
+class Filter(Frozen):
     """What a session must be to be chosen; None asks nothing. Both bounds belong to their range."""
 
     status: SessionStatus | None = None

@@ -11,7 +11,7 @@ from mas.errors import RefusedError
 from mas.fields import check_record
 from mas.record import CREATED, SALVAGED, WHOLE, Document, broken_invariant, fold
 from mas.session import check_document
-from mas.structs import replace
+from mas.structs import Frozen, replace
 
 Entry = tuple[str, Mapping[str, Any]]
 """Type and data of a record that is to be written."""
@@ -45,7 +45,7 @@ class Stored(NamedTuple):
     """Something had to be seen to before it could be written, so what was made from it may lag behind."""
 
 
-class Replay(NamedTuple):
+class Replay(Frozen):
     """Where reading a log came to: ``size`` bytes, whose last line has ``crc``, fold to ``document``.
 
     ``bad`` is why it stopped before the end, ``lost`` whether whole lines follow, ``newer`` whether the line it stopped

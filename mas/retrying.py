@@ -17,6 +17,7 @@ from mas.record import Document, runtime_of
 from mas.runtime import code_of
 from mas.session import Session
 from mas.states import SessionCheckpoint
+from mas.structs import replace
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -59,7 +60,7 @@ def _plan(mas: "Mas", parent: Document, draft: Document, *, start: bool) -> Star
     made = planning.assemble(mas, {**draft, "runtime": runtime}, wanted, partial(_fill, found))
     kept = {"template": config["mas"].get("template", "")}
     document = {**made.document, "runtime": {**runtime_of(made.document), **kept}}
-    return made._replace(document=document, config={**made.config, "mas": {**made.config["mas"], **kept}})
+    return replace(made, document=document, config={**made.config, "mas": {**made.config["mas"], **kept}})
 
 
 def _fill(found: Mapping[str, trees.Tree], staged: SessionPaths) -> None:

@@ -9,11 +9,11 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from mas import trees
 from mas.errors import ConflictError, NotFoundError, UsageError, shorten
 from mas.paths import Root
+from mas.structs import Frozen
 
 FILE = ".masrc"
 """The file that marks a project's root."""
@@ -48,7 +48,7 @@ _ASSIGNMENT = r"(?as)\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)"
 _PIECE = r"""'([^']*)'|"((?:\\.|[^"\\$`])*)"|\\(.)|([^\s'"\\$`;&|<>()]+)"""
 
 
-class Settings(NamedTuple):
+class Settings(Frozen):
     """What a project sets; an empty value leaves the choice to the defaults."""
 
     project_name: str = ""

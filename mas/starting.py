@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mas import events, files, guard, launch, naming, planning, profiles, settings, tmux, watching, workspace
 from mas.errors import MasError, NotFoundError, RefusedError, explaining
@@ -18,6 +18,7 @@ from mas.record import Document, runtime_of
 from mas.replay import Entry
 from mas.runtime import may_go_on
 from mas.session import Session
+from mas.structs import Frozen
 from mas.team import Team
 from mas.teamfile import stored_team
 
@@ -28,7 +29,7 @@ _NO_GRACE = 0.5
 """Seconds that the processes of a team have that is not to be: nobody worked with them yet."""
 
 
-class Started(NamedTuple):
+class Started(Frozen):
     """A session that was made or brought back; its team is up unless none was asked for."""
 
     session: Session

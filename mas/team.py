@@ -7,10 +7,11 @@ what is read from a file is parsed elsewhere and handed in as plain values.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from mas.errors import RefusedError, shorten
 from mas.layouts import LAYOUTS
+from mas.structs import Frozen, replace
 
 Role = Literal["manager", "worker"]
 
@@ -30,7 +31,7 @@ CONFIG_KEYS = ("agents", "metaManager", "units")
 _SHAPE = 'an agent is named so: {"units": [{"workers": [{"id": "11", "prompt": "…"}]}]}'
 
 
-class Agent(NamedTuple):
+class Agent(Frozen):
     """One agent, one pane. ``id`` is two digits and names its directory below ``unit/``."""
 
     id: str
@@ -45,7 +46,7 @@ class Agent(NamedTuple):
         return words | ({"prompt": self.prompt} if self.prompt else {})
 
 
-class Unit(NamedTuple):
+class Unit(Frozen):
     """One tmux window with its agents, in the order of their panes."""
 
     name: str
@@ -59,7 +60,7 @@ class Unit(NamedTuple):
         return {"name": self.name, "layout": self.layout, "aliases": list(self.aliases), "agent": agents}
 
 
-class Team(NamedTuple):
+class Team(Frozen):
     """Units in the order of their windows, named groups of agents, and the talk rules (sender to receivers)."""
 
     name: str
@@ -153,7 +154,7 @@ def parse_team(data: Mapping[str, Any]) -> Team:
         log=data.get("log") is True,
     )
     _check_unique(team)
-    return team._replace(groups=_parse_table(data, "groups", team), talk=_parse_table(data, "talk", team))
+    return replace(team, groups=_parse_table(data, "groups", team), talk=_parse_table(data, "talk", team))
 
 
 def _parse_unit(data: Mapping[str, Any]) -> Unit:
@@ -173,7 +174,7 @@ def _parse_agent(data: Mapping[str, Any]) -> Agent:
     _only(data, _AGENT_KEYS, "agent")
     agent = Agent(_matching(_AGENT_ID, data.get("id"), "agent.id"), "")
     changes = {key: value for key, value in data.items() if key != "id"}
-    return _change_agent(agent._replace(name=f"Agent {agent.id}"), changes)
+    return _change_agent(replace(agent, name=f"Agent {agent.id}"), changes)
 
 
 def _change_agent(agent: Agent, changes: Mapping[str, Any]) -> Agent:
@@ -212,9 +213,9 @@ def apply_config(team: Team, config: Mapping[str, Any]) -> Team:
         team.agent(agent_id)
         changes[agent_id] = wanted
     units = tuple(
-        unit._replace(agents=tuple(_configure(agent, changes) for agent in unit.agents)) for unit in team.units
+        replace(unit, agents=tuple(_configure(agent, changes) for agent in unit.agents)) for unit in team.units
     )
-    return team._replace(units=units)
+    return replace(team, units=units)
 
 
 def _configure(agent: Agent, changes: Mapping[str, Mapping[str, Any]]) -> Agent:

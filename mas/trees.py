@@ -9,9 +9,9 @@ import stat
 from collections.abc import Callable
 from errno import ELOOP
 from pathlib import Path
-from typing import NamedTuple
 
 from mas.errors import MasError, NotFoundError, RefusedError, remedy, shorten
+from mas.structs import Frozen
 
 MIB = 1024 * 1024
 
@@ -29,7 +29,7 @@ _KINDS = {
 }
 
 
-class Limits(NamedTuple):
+class Limits(Frozen):
     """How much a tree may hold, and what else than files and directories may be in it.
 
     ``own`` marks a tree that one of our sessions made: its links are copied as links, without looking where they lead,
@@ -76,7 +76,7 @@ class FoundDirectory:
         self.links: list[tuple[str, str]] = []
 
 
-class Tree(NamedTuple):
+class Tree(Frozen):
     """A surveyed tree: ``entries`` things of ``bytes`` bytes in all, the top directory not counted."""
 
     source: Path

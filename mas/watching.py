@@ -6,11 +6,12 @@ removed, it is asked to make that again; where it cannot be reached all the same
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mas import tmux
 from mas.errors import UnknownStateError
 from mas.record import Document, runtime_of
+from mas.structs import Frozen
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -21,7 +22,7 @@ _CLOCK_ERROR = 5.0
 """Seconds by which two ways of telling when a process was started may differ."""
 
 
-class Sight(NamedTuple):
+class Sight(Frozen):
     """What a tmux server says about a session: all that it runs, and the session's team, None where it is down."""
 
     server: tmux.Server

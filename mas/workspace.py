@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from mas import copying, guides, trees
 from mas.derived import derive_team
 from mas.environment import PROGRAMS
 from mas.errors import ConflictError, ExistsError, MasError, NotFoundError, RefusedError, explained, shorten
 from mas.paths import Root, SessionPaths, shipped
+from mas.structs import Frozen
 from mas.team import Team, parse_team
 
 DEFAULT = "default"
@@ -30,7 +30,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _AGENT_ID = re.compile(r"[0-9]{2}", re.ASCII)
 
 
-class Template(NamedTuple):
+class Template(Frozen):
     """A template that may be copied: its team, and what a copy for that team takes from it."""
 
     name: str
@@ -44,7 +44,7 @@ class Template(NamedTuple):
         return self.tree.bytes
 
 
-class Listed(NamedTuple):
+class Listed(Frozen):
     """A template as a listing shows it: with its team, or with the ``problem`` that keeps it from being used."""
 
     name: str

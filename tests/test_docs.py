@@ -222,7 +222,7 @@ def is_path(kind: object) -> bool:
 
 def test_the_page_of_files_names_each_of_them_and_what_is_in_them() -> None:
     page = (REPOSITORY / "docs" / "formats.md").read_text("utf-8")
-    every_setting = settings.Settings(*["x"] * len(settings.Settings._fields)).to_text()
+    every_setting = settings.Settings(*["x"] * len(settings.Settings.__match_args__)).to_text()
     keys = {*projections.SHELL_KEYS, *re.findall("^[A-Z_]+", every_setting, re.MULTILINE)}
     assert {name for name in files_by_name() | keys if not re.search(rf"(?<![\w.]){re.escape(name)}\b", page)} == set()
 

@@ -6,6 +6,7 @@ import pytest
 from mas.environment import Place, agent_environment, search_path, session_environment
 from mas.paths import Root
 from mas.proc import foreign_environment
+from mas.structs import replace
 from mas.workspace import find_template
 
 ID = "0f0f0f0f-0000-4000-8000-000000000000"
@@ -47,7 +48,7 @@ def test_a_legacy_session_works_in_the_roots_directories(root: Root) -> None:
 
 def test_another_tmux_server_and_the_program_are_told(root: Root) -> None:
     place = Place(ID, "mas-0f0f0f0f", root, "isolated", "/run/x", Path("/opt/mas/bin/mas"))
-    place = place._replace(project="/home/me/shop")
+    place = replace(place, project="/home/me/shop")
     variables = session_environment(place, {"PATH": "/usr/bin:/opt/mas/bin:/bin"})
     assert variables["MAS_PROJECT_DIR"] == "/home/me/shop"
     assert variables["MAS_TMUX_SOCKET"] == "/run/x"

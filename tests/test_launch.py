@@ -7,6 +7,7 @@ import teams
 from mas import launch, wrapper
 from mas.errors import RefusedError, UnknownStateError
 from mas.launch import LaunchPlan, PanePlan, WindowPlan
+from mas.structs import replace
 
 MARK = "0f" * 8
 
@@ -14,13 +15,13 @@ MARK = "0f" * 8
 def make_plan(**changes: Any) -> LaunchPlan:
     panes = tuple(PanePlan(agent_id, f"Agent {agent_id}", Path("/"), ("cat",), {}) for agent_id in ("00", "01"))
     plan = LaunchPlan(teams.SESSION, teams.NAME, Path("/root"), {}, (WindowPlan("meta", "tiled", panes),), teams.NONCE)
-    return plan._replace(**changes)
+    return replace(plan, **changes)
 
 
 def with_pane(**changes: Any) -> LaunchPlan:
     plan = make_plan()
     first, second = plan.windows[0].panes
-    return plan._replace(windows=(WindowPlan("meta", "tiled", (first._replace(**changes), second)),))
+    return replace(plan, windows=(WindowPlan("meta", "tiled", (replace(first, **changes), second)),))
 
 
 def window(name: str, *agent_ids: str) -> WindowPlan:
@@ -42,8 +43,8 @@ def test_script_is_one_line_so_that_its_first_failure_ends_it() -> None:
         make_plan(windows=(window("meta", "00", "00"),)),
         make_plan(windows=(window("meta", "00"), window("meta", "01"))),
         make_plan(windows=(window("0", "00"),)),
-        make_plan(windows=(window("meta", "00")._replace(layout="tile"),)),
-        make_plan(windows=(window("meta", "00")._replace(layout="tiled\n"),)),
+        make_plan(windows=(replace(window("meta", "00"), layout="tile"),)),
+        make_plan(windows=(replace(window("meta", "00"), layout="tiled\n"),)),
         make_plan(windows=(window("#(touch x)", "00"),)),
         make_plan(windows=(window("meta", ""),)),
         make_plan(name="mas.a"),

@@ -8,6 +8,7 @@ from mas import messages
 from mas.errors import RefusedError, UsageError
 from mas.lines import Line
 from mas.messages import Address, Fate, Message
+from mas.structs import replace
 from mas.team import Agent, Team, Unit
 
 TEAM = Team(
@@ -74,7 +75,7 @@ def test_the_sender_gets_nothing_and_the_talk_rules_hold_where_asked() -> None:
     for target in ("all", "design", "11,00", "managers"):
         with pytest.raises(RefusedError, match="agent 10 may write to one agent at a time"):
             messages.recipients(TEAM, Address(target, "x", "10"), checked=True)
-    assert messages.recipients(TEAM._replace(talk={}), Address("all", "x", "10"), checked=True) == ("00", "11")
+    assert messages.recipients(replace(TEAM, talk={}), Address("all", "x", "10"), checked=True) == ("00", "11")
     with pytest.raises(RefusedError, match="nobody but the sender"):
         messages.recipients(TEAM, Address("10", "x", "10"))
     with pytest.raises(RefusedError, match="no target '77'"):

@@ -24,6 +24,7 @@ from mas.errors import (
 from mas.index import encode
 from mas.paths import Root
 from mas.planning import StartOptions
+from mas.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +137,7 @@ def test_two_plans_for_one_label_have_one_winner(mas: Mas, tmux_socket: Path) ->
 def test_a_label_is_free_again_after_a_start_that_failed(mas: Mas) -> None:
     plan = mas.plan(StartOptions(template="duo", command=roots.WAITING, label="mine"))
     with pytest.raises(RefusedError):
-        mas.start(plan._replace(launch=broken(plan)))
+        mas.start(replace(plan, launch=broken(plan)))
     assert roots.start(mas, label="mine").session.label == "mine"
 
 
@@ -144,8 +145,8 @@ def broken(plan: planning.StartPlan) -> launch.LaunchPlan:
     """A team that tmux will not build to its end: its first pane can be made, its second has a title it refuses."""
     assert plan.launch is not None
     window = plan.launch.windows[0]
-    panes = (window.panes[0], window.panes[1]._replace(title="no\0title"))
-    return plan.launch._replace(windows=(window._replace(panes=panes),))
+    panes = (window.panes[0], replace(window.panes[1], title="no\0title"))
+    return replace(plan.launch, windows=(replace(window, panes=panes),))
 
 
 def test_a_tmux_name_that_is_taken_is_left_alone_and_a_longer_one_given(mas: Mas, tmux_socket: Path) -> None:

@@ -30,6 +30,7 @@ from mas.lifecycle import SessionStatus
 from mas.paths import Root, SessionPaths
 from mas.planning import StartOptions
 from mas.record import runtime_of
+from mas.structs import replace
 from mas.wrapper import MARKER
 
 Wait = Callable[..., None]
@@ -182,7 +183,7 @@ def test_a_template_that_cannot_be_copied_leaves_nothing(mas: Mas, tmux_socket: 
 def test_a_team_that_tmux_does_not_build_leaves_nothing(mas: Mas, tmux_socket: Path) -> None:
     plan = planned(mas)
     assert plan.launch is not None
-    said = fails(mas, tmux_socket, plan._replace(launch=plan.launch._replace(width=8, height=2)))
+    said = fails(mas, tmux_socket, replace(plan, launch=replace(plan.launch, width=8, height=2)))
     assert said.startswith(f"tmux could not build {plan.launch.name}: ")
     assert said.endswith("nothing of the new session is left")
 
@@ -203,7 +204,7 @@ def test_an_interruption_leaves_nothing(mas: Mas, tmux_socket: Path, error: type
         plan.fill(staged)
         raise error
 
-    fails(mas, tmux_socket, plan._replace(fill=fill), error)
+    fails(mas, tmux_socket, replace(plan, fill=fill), error)
 
 
 def test_where_tmux_cannot_be_asked_the_rest_is_left_to_the_doctor(

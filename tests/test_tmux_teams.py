@@ -14,6 +14,7 @@ from mas import processes, tmux
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError
 from mas.launch import LaunchPlan, WindowPlan, quote
 from mas.listings import Listing
+from mas.structs import replace
 from mas.tmux import Server
 
 Wait = Callable[..., None]
@@ -94,8 +95,8 @@ def test_whoever_attaches_sees_the_first_agent(server: Server, tmux_socket: Path
 def test_each_window_has_its_layout(server: Server, tmux_socket: Path, directory: Path) -> None:
     plan = teams.plan(directory, {"meta": 3, "design": 3, "development": 3})
     layouts = ("even-horizontal", "even-vertical", "main-vertical")
-    windows = tuple(window._replace(layout=layout) for window, layout in zip(plan.windows, layouts, strict=True))
-    tmux.launch(server, plan._replace(windows=windows))
+    windows = tuple(replace(window, layout=layout) for window, layout in zip(plan.windows, layouts, strict=True))
+    tmux.launch(server, replace(plan, windows=windows))
     form = (
         "#{@mas_agent} #{?pane_at_left,left,} #{?pane_at_right,right,} #{?pane_at_top,top,} #{?pane_at_bottom,bottom,}"
     )
@@ -165,7 +166,7 @@ def test_paths_and_titles_mean_what_they_say(
     plan = teams.plan(tmp_path / name / name, {"meta": 2})
     window = plan.windows[0]
     title = name.replace("\n", " ")
-    plan = plan._replace(windows=(window._replace(panes=tuple(pane._replace(title=title) for pane in window.panes)),))
+    plan = replace(plan, windows=(replace(window, panes=tuple(replace(pane, title=title) for pane in window.panes)),))
     launched = tmux.launch(server, plan)
     for agent_id, pid in agents_of(plan, server, wait_until).items():
         assert Path(f"/proc/{pid}/cwd").readlink() == tmp_path / name / name / "unit" / agent_id
@@ -187,8 +188,8 @@ def test_values_of_the_environment_arrive_as_they_are(server: Server, directory:
     }
     plan = teams.plan(directory, {"meta": 1, "design": 2}, env={**values, "SAME": "of all"})
     first = plan.windows[0].panes[0]
-    mine = first._replace(env={**first.env, "SAME": "of one", **{f"P{name}": value for name, value in values.items()}})
-    plan = plan._replace(windows=(plan.windows[0]._replace(panes=(mine,)), plan.windows[1]))
+    mine = replace(first, env={**first.env, "SAME": "of one", **{f"P{name}": value for name, value in values.items()}})
+    plan = replace(plan, windows=(replace(plan.windows[0], panes=(mine,)), plan.windows[1]))
     tmux.launch(server, plan)
     agents = agents_of(plan, server, wait_until)
     for agent_id, pid in agents.items():
@@ -202,8 +203,8 @@ def test_values_of_the_environment_arrive_as_they_are(server: Server, directory:
 
 def test_64_agents_with_40_kilobytes_of_environment_each(server: Server, directory: Path) -> None:
     plan = teams.plan(directory, {"meta": 8, "design": 56}, ("sleep", "1000"), env={"LONG": "x" * 40_000})
-    panes = tuple(pane._replace(env={**pane.env, "OWN": "y" * 40_000}) for pane in plan.windows[1].panes)
-    plan = plan._replace(windows=(plan.windows[0], WindowPlan("design", "tiled", panes)))
+    panes = tuple(replace(pane, env={**pane.env, "OWN": "y" * 40_000}) for pane in plan.windows[1].panes)
+    plan = replace(plan, windows=(plan.windows[0], WindowPlan("design", "tiled", panes)))
     assert len(tmux.launch(server, plan).panes) == 64
 
 
@@ -290,7 +291,7 @@ def test_names_that_begin_alike_are_never_touched(
     plan = teams.plan(directory, {"meta": 1, "design": 2})
     launched = tmux.launch(server, plan)
     tmux.end(server, launched.tmux_id, plan.session_id)
-    tmux.undo(server, plan._replace(nonce=longer.nonce))
+    tmux.undo(server, replace(plan, nonce=longer.nonce))
     tmux.end(server, launched.tmux_id, plan.session_id)
     assert (
         panes_of(longer, tmux_socket, "#{pane_id} #{@mas_session} #{@mas_agent} #{window_id} #{pane_width}") == before
@@ -303,7 +304,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
 ) -> None:
     if kept:
         teams.start_server(tmux_socket)
-    plan = teams.plan(directory, {"meta": 1, "design": 4})._replace(width=10, height=4)
+    plan = replace(teams.plan(directory, {"meta": 1, "design": 4}), width=10, height=4)
     with pytest.raises(MasError, match="no space for new pane"):
         tmux.launch(server, plan)
     assert teams.sessions(tmux_socket) == (["bystander"] if kept else [])
@@ -522,7 +523,7 @@ def test_a_session_that_is_not_ours_is_ended_by_its_full_name(server: Server, tm
 def test_undo_ends_this_launch_only(server: Server, tmux_socket: Path, directory: Path) -> None:
     plan = teams.plan(directory, {"meta": 1})
     tmux.launch(server, plan)
-    tmux.undo(server, plan._replace(nonce="f" * 16))
+    tmux.undo(server, replace(plan, nonce="f" * 16))
     assert teams.sessions(tmux_socket) == [plan.name]
     tmux.undo(server, plan)
     assert teams.sessions(tmux_socket) == []

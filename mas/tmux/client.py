@@ -5,11 +5,12 @@ import re
 import signal
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mas import proc
 from mas.errors import MissingProgramError, RefusedError, UnknownStateError, shorten
 from mas.listings import Listing
+from mas.structs import Frozen
 
 if TYPE_CHECKING:
     import libtmux
@@ -27,7 +28,7 @@ _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
 _GONE = ("can't find session", "can't find pane", "no current target")
 
 
-class Server(NamedTuple):
+class Server(Frozen):
     """Which tmux server: the user's own, one of that name (``-L``), or with a ``/`` the one at that path (``-S``)."""
 
     socket: str = ""

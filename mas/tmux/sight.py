@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mas import proc
 from mas.errors import CapacityError, NotFoundError
+from mas.structs import Frozen
 from mas.tmux.client import REPLACED, Server, ask, equals, listing, number, pane_target, session_target, unclear
 
 _SERVER = ("pid", "start_time", "socket_path")
@@ -28,7 +29,7 @@ class SeenSession(NamedTuple):
     attached: int
 
 
-class Seen(NamedTuple):
+class Seen(Frozen):
     """All sessions of a server. Where none runs, ``running`` is false and all else empty."""
 
     running: bool
@@ -56,14 +57,14 @@ class SeenPane(NamedTuple):
     replaced: bool = False
 
 
-class PaneFacts(NamedTuple):
+class PaneFacts(Frozen):
     """What runs in a pane, and where. That program chose these words: they may hold anything."""
 
     command: str
     path: str
 
 
-class Capacity(NamedTuple):
+class Capacity(Frozen):
     """How many more panes there is room for; None where the system does not tell."""
 
     terminals: int | None

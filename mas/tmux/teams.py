@@ -3,6 +3,7 @@
 from mas import proc
 from mas.errors import CapacityError, ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
 from mas.launch import Launched, LaunchPlan, created, read, respawn_script, restamp, script
+from mas.structs import replace
 from mas.tmux.client import Server, ask, call, equals, listing, pane_target, session_target
 
 LAUNCH_TIMEOUT = 30.0
@@ -102,7 +103,7 @@ def _settle(server: Server, plan: LaunchPlan, result: proc.Result) -> Launched:
     mended = _run(server, restamp(plan, launched.panes[agent], first), LAUNCH_TIMEOUT)
     if mended.returncode:
         raise _refusal(plan, mended)
-    return launched._replace(panes={**launched.panes, agent: first})
+    return replace(launched, panes={**launched.panes, agent: first})
 
 
 def _refusal(plan: LaunchPlan, result: proc.Result) -> MasError:

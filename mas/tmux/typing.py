@@ -7,9 +7,9 @@ Enter is pasted too: as a key it would reach every pane of a window whose panes 
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from mas.errors import MissingProgramError, UnknownStateError
+from mas.structs import Frozen
 from mas.tmux.client import REPLACED, Server, call, equals, is_absent, listing, number, pane_target
 from mas.tmux.look import CROWD, ended
 
@@ -21,7 +21,7 @@ _PANE = "PANE"
 _FACTS = ("pane_id", "@mas_session", "@mas_agent", "pane_dead", "@mas_exit", REPLACED, "pane_input_off")
 
 
-class Typed(NamedTuple):
+class Typed(Frozen):
     """How typing into one pane went. Neither ``done`` nor ``unknown`` means that nothing was typed, for ``reason``.
 
     ``ended`` says that no agent is there to read it, ``unknown`` that tmux gave no answer.
@@ -53,7 +53,7 @@ def mark_ready(server: Server, panes: Mapping[str, str], session_id: str) -> Non
     _do(server, panes, session_id, _Deed(f"set-option -p -t '{_PANE}' @mas_ready 1"))
 
 
-class _Deed(NamedTuple):
+class _Deed(Frozen):
     """What is done in each pane, where all is as it should be; ``first`` and ``last`` are done once."""
 
     command: str
