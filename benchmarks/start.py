@@ -127,6 +127,7 @@ class Bench:
         spent: dict[str, list[float]] = {name: [] for name in self.ways}
         for _ in range(rounds + 1):
             for name, words in self.ways.items():
+                os.sync()
                 begin = time.perf_counter()
                 done = subprocess.run(words, env=self.environ, capture_output=True, text=True, check=False, timeout=120)
                 spent[name].append((time.perf_counter() - begin) * 1000)

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from mas import files
@@ -42,11 +42,24 @@ _FOOT = b'\n],"lastUpdated":"%b"'
 _BETWEEN = b",\n"
 """Nothing inside of a row: JSON has line ends only between values, and ours has none there."""
 _FOOT_START = b'\n],"lastUpdated":"'
+_ROW = b'\n{"sessionId":"'
+"""How a row begins, with the end of the line before it."""
 _CHECKSUM = b',"checksum":"%08x"}\n'
 _CHECKSUM_SIZE = len(_CHECKSUM % 0)
 
-Pieces = tuple[bytes | memoryview, ...]
-"""Text in the order of its parts: what does not change of some megabytes is not copied."""
+
+class Body(NamedTuple):
+    """The text of the file up to the end of its rows: in parts, since what does not change is not copied.
+
+    ``crc`` is the checksum of the first part: of some megabytes it was worked out when they were read.
+    """
+
+    parts: tuple[bytes | memoryview, ...]
+    crc: int
+
+    def and_then(self, *parts: bytes | memoryview) -> "Body":
+        """This text and what follows it."""
+        return Body((*self.parts, *parts), self.crc)
 
 
 def whole_seconds(timestamp: str) -> str:
@@ -57,12 +70,15 @@ def whole_seconds(timestamp: str) -> str:
 class Index(Frozen):
     """The rows as they are on disk, one a line, oldest first, and whether nobody else changed them.
 
-    They stay bytes: of ten thousand a change touches one. ``text`` is that of the file; its rows end at ``end``.
+    They stay bytes: of ten thousand a change touches one, mostly the last. ``text`` is that of the file; its rows end
+    at ``end``, and up to ``last`` its checksum is ``crc``.
     """
 
     text: bytes = _HEAD
     end: int = len(_HEAD)
     sound: bool = True
+    last: int = 0
+    crc: int = 0
 
     @classmethod
     def of(cls, rows: Iterable[Row], *, sound: bool = True) -> "Index":
@@ -74,12 +90,17 @@ class Index(Frozen):
     @property
     def size(self) -> int:
         """How many rows there are."""
-        return self.text.count(b"\n", 0, self.end)
+        return self.text.count(_ROW, 0, self.end)  # looks at a byte in ten, that for a single one at each
 
     @property
-    def pieces(self) -> Pieces:
+    def body(self) -> Body:
         """The text up to its end."""
-        return (memoryview(self.text)[: self.end],)
+        return self._until(self.end)
+
+    def _until(self, stop: int) -> Body:
+        text, known = memoryview(self.text), self.last <= stop
+        last, crc = (self.last, self.crc) if known else (0, 0)
+        return Body((text[:last], text[last:stop]), crc)
 
     def rows(self, newest: int | None = None) -> list[Row]:
         """The rows as written, oldest first; of them only the newest ``newest`` where that is given."""
@@ -104,7 +125,7 @@ class Index(Frozen):
 
     def begins(self, beginning: str) -> bool:
         """Whether the id of a row begins so."""
-        return self.text.rfind(b'\n{"sessionId":"%b' % beginning.encode("ascii"), 0, self.end) >= 0
+        return self.text.rfind(_ROW + beginning.encode("ascii"), 0, self.end) >= 0
 
     def beginning(self, session_id: str) -> str:
         """The shortest beginning of a row's id, of 8 characters at least, that the id of no other row has."""
@@ -112,30 +133,30 @@ class Index(Frozen):
         return next((part for part in parts if self._count(part) < 2), session_id)
 
     def _count(self, beginning: str) -> int:
-        return self.text.count(b'\n{"sessionId":"%b' % beginning.encode("ascii"), 0, self.end)
+        return self.text.count(_ROW + beginning.encode("ascii"), 0, self.end)
 
-    def with_row(self, row: Row) -> Pieces:
+    def with_row(self, row: Row) -> Body:
         """The text up to its end with that row in the place of the session's old one, or after the others."""
-        place, text = self._place(row["sessionId"]), memoryview(self.text)
+        place = self._place(row["sessionId"])
         if place is None:
-            return text[: self.end], _BETWEEN if self.end > len(_HEAD) else b"\n", encode_row(row)
+            return self.body.and_then(_BETWEEN if self.end > len(_HEAD) else b"\n", encode_row(row))
         merged = encode_row({**json.loads(self.text[place]), **row})
-        return text[: place.start], merged, text[place.stop : self.end]
+        return self._until(place.start).and_then(merged, memoryview(self.text)[place.stop : self.end])
 
-    def without(self, session_id: str) -> Pieces:
+    def without(self, session_id: str) -> Body:
         """The text up to its end without that session's row."""
-        place, text = self._place(session_id), memoryview(self.text)
+        place = self._place(session_id)
         if place is None:
-            return self.pieces
+            return self.body
         if place.stop < self.end:
-            return text[: place.start], text[place.stop + len(_BETWEEN) : self.end]
-        return (text[: max(place.start - len(_BETWEEN), len(_HEAD))],)
+            return self._until(place.start).and_then(memoryview(self.text)[place.stop + len(_BETWEEN) : self.end])
+        return self._until(max(place.start - len(_BETWEEN), len(_HEAD)))
 
 
-def encode(pieces: Pieces, now: str) -> Pieces:
-    """The text of the file whose rows are these."""
-    parts = (*pieces, _FOOT % whole_seconds(now).encode("ascii"))
-    return (*parts, _CHECKSUM % reduce(lambda crc, part: crc32(part, crc), parts, 0))
+def encode(body: Body, now: str) -> tuple[bytes | memoryview, ...]:
+    """The text of the file whose rows are these, in parts."""
+    parts = (*body.parts, _FOOT % whole_seconds(now).encode("ascii"))
+    return (*parts, _CHECKSUM % reduce(lambda crc, part: crc32(part, crc), parts[1:], body.crc))
 
 
 def encode_row(row: Row) -> bytes:
@@ -146,9 +167,11 @@ def encode_row(row: Row) -> bytes:
 
 def decode_index(raw: bytes) -> Index:
     """The index of these bytes. One that another program wrote is read as JSON and is not ``sound``."""
-    body, foot = memoryview(raw)[:-_CHECKSUM_SIZE], raw.rfind(_FOOT_START)
-    if raw.startswith(_HEAD) and foot >= 0 and raw.endswith(_CHECKSUM % crc32(body)):
-        return Index(raw, foot)
+    text, foot = memoryview(raw)[:-_CHECKSUM_SIZE], raw.rfind(_FOOT_START)
+    last = max(raw.rfind(_ROW, 0, max(foot, 0)), 0)
+    crc = crc32(text[:last])
+    if raw.startswith(_HEAD) and foot >= 0 and raw.endswith(_CHECKSUM % crc32(text[last:], crc)):
+        return Index(raw, foot, last=last, crc=crc)
     return Index.of(_foreign_rows(raw), sound=False)
 
 

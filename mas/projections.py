@@ -15,7 +15,7 @@ from mas import files, originals
 from mas.clock import utc_now
 from mas.errors import MasError
 from mas.filestore import FileStorage
-from mas.index import Index, Pieces, Row, counted_right, encode, read_index, whole_seconds
+from mas.index import Body, Index, Row, counted_right, encode, read_index, whole_seconds
 from mas.paths import Root
 from mas.record import Document, runtime_of
 from mas.runtime import code_of, is_settled, recorded
@@ -154,7 +154,7 @@ class Projections:
         """Make the index again from the directories; what is in the row of one that cannot be read stays."""
         with files.lock(self._root.index_lock):
             originals.keep_index(self._root)
-            self._save(self._from_directories(read_index(self._root)).pieces)
+            self._save(self._from_directories(read_index(self._root)).body)
 
     def rows(self) -> list[Row]:
         """The rows, oldest first. Where the index cannot be believed, the directories are asked instead."""
@@ -175,7 +175,7 @@ class Projections:
         rows = [{**row, "status": "error"} if row["sessionId"] in gone else row for row in index.rows()]
         return Index.of([*rows, *(self._row(session_id, index) for session_id in sorted(there - known))])
 
-    def _change(self, change: Callable[[Index], Pieces]) -> None:
+    def _change(self, change: Callable[[Index], Body]) -> None:
         index = read_index(self._root)
         if not index.sound:
             originals.keep_index(self._root)
@@ -200,9 +200,9 @@ class Projections:
         row = {**before, **row_of(stored.document, self._root)}
         return {**row, "status": "error"} if stored.damage else row
 
-    def _save(self, pieces: Pieces) -> None:
+    def _save(self, body: Body) -> None:
         with files.directory(os.path.realpath(self._root.sessions)) as fd:
-            files.replace(fd, self._root.index.name, *encode(pieces, utc_now()))
+            files.replace(fd, self._root.index.name, *encode(body, utc_now()))
 
     def _write_shell(self, document: Document) -> None:
         paths = self._root.session(document["session_id"])
