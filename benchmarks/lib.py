@@ -51,7 +51,7 @@ def make_root(directory: Path) -> Root:
         session_id = name + ID[8:]
         row = {"sessionId": session_id, "tmuxSession": f"mas-{name}", "workingDir": str(root.sessions / session_id)}
         rows.append(row)
-    root.index.write_bytes(b"".join(encode(Index.of(rows).body, "2026-01-02T03:04:05Z")))
+    root.index.write_bytes(b"".join(encode(Index.of(rows), "2026-01-02T03:04:05Z")))
     return root
 
 

@@ -95,6 +95,12 @@ def read_part(fd: int, name: str, offset: int, length: int) -> bytes:
 
 def size_of(fd: int, name: str) -> int | None:
     """Size of a regular file in bytes; None where there is none. Raises DamagedError for anything else."""
+    found = status_of(fd, name)
+    return found.st_size if found else None
+
+
+def status_of(fd: int, name: str) -> os.stat_result | None:
+    """What the system knows of a regular file, as ``size_of`` tells its size."""
     try:
         found = os.stat(name, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
@@ -103,7 +109,7 @@ def size_of(fd: int, name: str) -> int | None:
         raise explained(error, name, "read") from error
     if not stat.S_ISREG(found.st_mode):
         raise _not_regular(name)
-    return found.st_size
+    return found
 
 
 # --- writing ---
@@ -159,16 +165,17 @@ def cut(fd: int, name: str, at: int) -> None:
         os.close(file)
 
 
-def replace(fd: int, name: str, *data: bytes | memoryview, durable: bool = False, mode: int = 0o600) -> None:
-    """Put ``data`` in the place of a file, at once for every reader. Raises MasError, and then the old one stands.
+def replace(fd: int, name: str, *data: bytes | memoryview, durable: bool = False, mode: int = 0o600) -> os.stat_result:
+    """Put ``data`` in the place of a file, at once for every reader, and tell what it is known as before its rename.
 
-    Only where the directory itself cannot be made durable, the last step, the new one stands and the error says so.
+    Raises MasError, and then the old one stands; only where the directory itself cannot be made durable, the last step,
+    the new one stands and the error says so.
     """
     temporary = f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     with explaining(name):
         try:
             size_of(fd, name)
-            _write_new(fd, temporary, data, mode, durable=durable)
+            written = _write_new(fd, temporary, data, mode, durable=durable)
             os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
         except BaseException:
             with suppress(OSError):
@@ -177,9 +184,10 @@ def replace(fd: int, name: str, *data: bytes | memoryview, durable: bool = False
     if durable:
         with explaining(name, "make durable"):
             os.fsync(fd)
+    return written
 
 
-def _write_new(fd: int, name: str, data: Sequence[bytes | memoryview], mode: int, *, durable: bool) -> None:
+def _write_new(fd: int, name: str, data: Sequence[bytes | memoryview], mode: int, *, durable: bool) -> os.stat_result:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(name, flags, mode, dir_fd=fd)
     try:
@@ -190,6 +198,7 @@ def _write_new(fd: int, name: str, data: Sequence[bytes | memoryview], mode: int
             _write_at_once(file, part)
         if durable:
             os.fsync(file)
+        return os.fstat(file)
     finally:
         os.close(file)
 

@@ -7,14 +7,13 @@ in ``mas.projections``; listings read rows and load nothing more than this.
 import json
 import os
 from collections.abc import Iterable, Mapping
-from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from mas import files
 from mas.errors import MasError, RefusedError
 from mas.paths import Root, is_stored_id
-from mas.structs import Frozen
+from mas.structs import Frozen, replace
 from mas.values import parse_json
 
 Row = Mapping[str, Any]
@@ -48,20 +47,6 @@ _CHECKSUM = b',"checksum":"%08x"}\n'
 _CHECKSUM_SIZE = len(_CHECKSUM % 0)
 
 
-class Body(NamedTuple):
-    """The text of the file up to the end of its rows: in parts, since what does not change is not copied.
-
-    ``crc`` is the checksum of the first part: of some megabytes it was worked out when they were read.
-    """
-
-    parts: tuple[bytes | memoryview, ...]
-    crc: int
-
-    def and_then(self, *parts: bytes | memoryview) -> "Body":
-        """This text and what follows it."""
-        return Body((*self.parts, *parts), self.crc)
-
-
 def whole_seconds(timestamp: str) -> str:
     """A UTC timestamp cut to seconds, as the files of earlier programs have it."""
     return timestamp[:19] + "Z" if timestamp else ""
@@ -70,93 +55,107 @@ def whole_seconds(timestamp: str) -> str:
 class Index(Frozen):
     """The rows as they are on disk, one a line, oldest first, and whether nobody else changed them.
 
-    They stay bytes: of ten thousand a change touches one, mostly the last. ``text`` is that of the file; its rows end
-    at ``end``, and up to ``last`` its checksum is ``crc``.
+    They stay bytes, since of ten thousand a change touches one, mostly the last: ``text`` is that of the file and
+    counts up to ``last``, where its checksum is ``crc``; the other rows, each behind what is between rows, are in
+    ``tail``.
     """
 
     text: bytes = _HEAD
-    end: int = len(_HEAD)
+    last: int = len(_HEAD)
+    crc: int = crc32(_HEAD)
+    tail: bytes = b""
     sound: bool = True
-    last: int = 0
-    crc: int = 0
 
     @classmethod
     def of(cls, rows: Iterable[Row], *, sound: bool = True) -> "Index":
         """An index of these rows, oldest first."""
         lines = _BETWEEN.join(map(encode_row, rows))
-        text = _HEAD + b"\n" + lines if lines else _HEAD
-        return cls(text, len(text), sound)
+        return cls(tail=b"\n" + lines if lines else b"", sound=sound)
 
     @property
     def size(self) -> int:
         """How many rows there are."""
-        return self.text.count(_ROW, 0, self.end)  # looks at a byte in ten, that for a single one at each
-
-    @property
-    def body(self) -> Body:
-        """The text up to its end."""
-        return self._until(self.end)
-
-    def _until(self, stop: int) -> Body:
-        text, known = memoryview(self.text), self.last <= stop
-        last, crc = (self.last, self.crc) if known else (0, 0)
-        return Body((text[:last], text[last:stop]), crc)
+        return self._count(_ROW)  # looks at a byte in ten, that for the line ends at each
 
     def rows(self, newest: int | None = None) -> list[Row]:
         """The rows as written, oldest first; of them only the newest ``newest`` where that is given."""
-        begin = len(_HEAD) if newest is None else self.end
-        while newest and begin > len(_HEAD):
-            begin, newest = self.text.rfind(b"\n", 0, begin), newest - 1
-        found: list[Row] = json.loads(b"[" + self.text[begin : self.end] + b"]")
-        return found
-
-    def _place(self, session_id: str) -> slice | None:
-        """Where the row of a session is, without what is between rows. Most are looked for soon after they came."""
-        begin = self.text.rfind(b'\n{"sessionId":%b,' % json.dumps(session_id).encode("ascii"), 0, self.end) + 1
-        if not begin:
-            return None
-        end = self.text.find(_BETWEEN, begin, self.end)
-        return slice(begin, end if end >= 0 else self.end)
+        begin, missing = len(_HEAD), 0
+        if newest is not None:
+            begin, missing = self.last, newest - self.tail.count(_ROW)
+        while missing > 0 and begin > len(_HEAD):
+            begin, missing = self.text.rfind(b"\n", 0, begin), missing - 1
+        tail = self.tail if begin < self.last else self.tail.removeprefix(b",")
+        found: list[Row] = json.loads(b"".join((b"[", memoryview(self.text)[begin : self.last], tail, b"]")))
+        return found if newest is None else found[max(len(found) - newest, 0) :]
 
     def row(self, session_id: str) -> Row | None:
         """The row of a session."""
-        place = self._place(session_id)
-        return json.loads(self.text[place]) if place else None
+        found = self._find(session_id)
+        return json.loads(found[1]) if found else None
 
     def begins(self, beginning: str) -> bool:
         """Whether the id of a row begins so."""
-        return self.text.rfind(_ROW + beginning.encode("ascii"), 0, self.end) >= 0
+        return self._place(_ROW + beginning.encode("ascii")) >= 0
 
     def beginning(self, session_id: str) -> str:
         """The shortest beginning of a row's id, of 8 characters at least, that the id of no other row has."""
         parts = (session_id[:length] for length in range(8, len(session_id)))
-        return next((part for part in parts if self._count(part) < 2), session_id)
+        return next((part for part in parts if self._count(_ROW + part.encode("ascii")) < 2), session_id)
 
-    def _count(self, beginning: str) -> int:
-        return self.text.count(_ROW + beginning.encode("ascii"), 0, self.end)
+    def with_row(self, row: Row) -> "Index":
+        """This index with that row in the place of the session's old one, or after the others."""
+        found = self._find(row["sessionId"])
+        if not found:
+            return self.plus(_BETWEEN if self.tail or self.last > len(_HEAD) else b"\n", encode_row(row))
+        place, old = found
+        before, after = self.cut(place)
+        begin = after.index(b"{")
+        return before.plus(after[:begin], encode_row({**json.loads(old), **row}), after[begin + len(old) :])
 
-    def with_row(self, row: Row) -> Body:
-        """The text up to its end with that row in the place of the session's old one, or after the others."""
-        place = self._place(row["sessionId"])
-        if place is None:
-            return self.body.and_then(_BETWEEN if self.end > len(_HEAD) else b"\n", encode_row(row))
-        merged = encode_row({**json.loads(self.text[place]), **row})
-        return self._until(place.start).and_then(merged, memoryview(self.text)[place.stop : self.end])
+    def without(self, session_id: str) -> "Index":
+        """This index without that session's row."""
+        found = self._find(session_id)
+        if not found:
+            return self
+        place, old = found
+        before, after = self.cut(place)
+        others = after[after.index(b"{") + len(old) :]
+        return before.plus(others if place > len(_HEAD) else others.removeprefix(b","))
 
-    def without(self, session_id: str) -> Body:
-        """The text up to its end without that session's row."""
-        place = self._place(session_id)
-        if place is None:
-            return self.body
-        if place.stop < self.end:
-            return self._until(place.start).and_then(memoryview(self.text)[place.stop + len(_BETWEEN) : self.end])
-        return self._until(max(place.start - len(_BETWEEN), len(_HEAD)))
+    def _count(self, part: bytes) -> int:
+        return self.text.count(part, 0, self.last) + self.tail.count(part)
+
+    def _place(self, part: bytes) -> int:
+        """Where the last of such a part begins, counted from the beginning of the text; -1 where there is none."""
+        place = self.tail.rfind(part)
+        return place + self.last if place >= 0 else self.text.rfind(part, 0, self.last)
+
+    def _find(self, session_id: str) -> tuple[int, bytes] | None:
+        """Where what is before the row of a session begins, and the row. Most are looked for soon after they came."""
+        place = self._place(b"%b%b," % (_ROW[:-1], json.dumps(session_id).encode("ascii"))) + 1
+        if not place:
+            return None
+        text, begin, end = (self.text, place, self.last) if place < self.last else (self.tail, place - self.last, None)
+        stop = text.find(_BETWEEN, begin, end)
+        return max(place - len(_BETWEEN), len(_HEAD)), text[begin : stop if stop >= 0 else end]
+
+    def cut(self, place: int) -> tuple["Index", bytes]:
+        """What is before that place, and the text after it."""
+        if place >= self.last:
+            return replace(self, tail=self.tail[: place - self.last]), self.tail[place - self.last :]
+        crc = crc32(memoryview(self.text)[:place])
+        return replace(self, last=place, crc=crc, tail=b""), self.text[place : self.last] + self.tail
+
+    def plus(self, *parts: bytes) -> "Index":
+        """This index with that text after it."""
+        return replace(self, tail=b"".join((self.tail, *parts)))
 
 
-def encode(body: Body, now: str) -> tuple[bytes | memoryview, ...]:
-    """The text of the file whose rows are these, in parts."""
-    parts = (*body.parts, _FOOT % whole_seconds(now).encode("ascii"))
-    return (*parts, _CHECKSUM % reduce(lambda crc, part: crc32(part, crc), parts[1:], body.crc))
+def encode(index: Index, now: str) -> tuple[bytes | memoryview, ...]:
+    """The text of the file, in parts: what did not change of some megabytes is not copied."""
+    foot = _FOOT % whole_seconds(now).encode("ascii")
+    checksum = _CHECKSUM % crc32(foot, crc32(index.tail, index.crc))
+    return memoryview(index.text)[: index.last], index.tail, foot, checksum
 
 
 def encode_row(row: Row) -> bytes:
@@ -167,11 +166,15 @@ def encode_row(row: Row) -> bytes:
 
 def decode_index(raw: bytes) -> Index:
     """The index of these bytes. One that another program wrote is read as JSON and is not ``sound``."""
-    text, foot = memoryview(raw)[:-_CHECKSUM_SIZE], raw.rfind(_FOOT_START)
-    last = max(raw.rfind(_ROW, 0, max(foot, 0)), 0)
-    crc = crc32(text[:last])
-    if raw.startswith(_HEAD) and foot >= 0 and raw.endswith(_CHECKSUM % crc32(text[last:], crc)):
-        return Index(raw, foot, last=last, crc=crc)
+    foot = raw.rfind(_FOOT_START)
+    last = max(raw.rfind(b"," + _ROW, 0, max(foot, 0)), len(_HEAD))
+    crc = crc32(memoryview(raw)[:last])
+    if (
+        raw.startswith(_HEAD)
+        and foot >= 0
+        and raw.endswith(_CHECKSUM % crc32(memoryview(raw)[last:-_CHECKSUM_SIZE], crc))
+    ):
+        return Index(raw, last, crc, raw[last:foot])
     return Index.of(_foreign_rows(raw), sound=False)
 
 

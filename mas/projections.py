@@ -15,10 +15,11 @@ from mas import files, originals
 from mas.clock import utc_now
 from mas.errors import MasError
 from mas.filestore import FileStorage
-from mas.index import Body, Index, Row, counted_right, encode, read_index, whole_seconds
+from mas.index import Index, Row, counted_right, encode, read_index, whole_seconds
 from mas.paths import Root
 from mas.record import Document, runtime_of
 from mas.runtime import code_of, is_settled, recorded
+from mas.structs import Frozen
 
 SHELL_KEYS = (
     "SESSION_ID",
@@ -108,12 +109,34 @@ def _unquoted(value: str) -> str:
     return words[0] if len(words) == 1 else value
 
 
+class _Written(Frozen):
+    """An index as it was written: the file, the bytes it ends with, and what is in it."""
+
+    file: os.stat_result
+    end: bytes | memoryview
+    index: Index
+
+    def stands(self, fd: int, name: str) -> bool:
+        """Whether nobody wrote to the file since or put another in its place; one in the same moment may be alike."""
+        found, size = files.status_of(fd, name), len(self.end)
+        return (
+            found is not None
+            and _mark(found) == _mark(self.file)
+            and files.read_part(fd, name, found.st_size - size, size) == self.end
+        )
+
+
+def _mark(file: os.stat_result) -> tuple[int, int, int]:
+    return file.st_ino, file.st_size, file.st_mtime_ns
+
+
 class Projections:
     """Keeps the projections of one root. Nothing here may be called while the index lock is held by the caller."""
 
     def __init__(self, storage: FileStorage) -> None:
         self._storage = storage
         self._root = storage.root
+        self._written: _Written | None = None
 
     def publish(self, session_id: str) -> None:
         """Write ``.session`` and the row from the record as it is now."""
@@ -154,7 +177,7 @@ class Projections:
         """Make the index again from the directories; what is in the row of one that cannot be read stays."""
         with files.lock(self._root.index_lock):
             originals.keep_index(self._root)
-            self._save(self._from_directories(read_index(self._root)).body)
+            self._save(self._from_directories(read_index(self._root)))
 
     def rows(self) -> list[Row]:
         """The rows, oldest first. Where the index cannot be believed, the directories are asked instead."""
@@ -175,12 +198,19 @@ class Projections:
         rows = [{**row, "status": "error"} if row["sessionId"] in gone else row for row in index.rows()]
         return Index.of([*rows, *(self._row(session_id, index) for session_id in sorted(there - known))])
 
-    def _change(self, change: Callable[[Index], Body]) -> None:
-        index = read_index(self._root)
+    def _change(self, change: Callable[[Index], Index]) -> None:
+        index = self._on_disk()
         if not index.sound:
             originals.keep_index(self._root)
             index = self._from_directories(index)
         self._save(change(index))
+
+    def _on_disk(self) -> Index:
+        """The index as it is: what was written here last, where nobody wrote since."""
+        with files.directory(os.path.realpath(self._root.sessions)) as fd:
+            if self._written and self._written.stands(fd, self._root.index.name):
+                return self._written.index
+        return read_index(self._root)
 
     def _from_directories(self, old: Index) -> Index:
         """An index of the directories that are there. No row goes because its directory is not: ``forget`` drops it."""
@@ -200,9 +230,10 @@ class Projections:
         row = {**before, **row_of(stored.document, self._root)}
         return {**row, "status": "error"} if stored.damage else row
 
-    def _save(self, body: Body) -> None:
+    def _save(self, index: Index) -> None:
+        text = encode(index, utc_now())
         with files.directory(os.path.realpath(self._root.sessions)) as fd:
-            files.replace(fd, self._root.index.name, *encode(body, utc_now()))
+            self._written = _Written(files.replace(fd, self._root.index.name, *text), text[-1], index)
 
     def _write_shell(self, document: Document) -> None:
         paths = self._root.session(document["session_id"])

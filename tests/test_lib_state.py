@@ -70,7 +70,7 @@ def write(root: Root, values: dict[str, str]) -> Path:
 
 
 def index(root: Root, *rows: dict[str, object]) -> None:
-    root.index.write_bytes(b"".join(encode(Index.of(rows).body, NOW)))
+    root.index.write_bytes(b"".join(encode(Index.of(rows), NOW)))
 
 
 def row_of(values: dict[str, str], **changes: object) -> dict[str, object]:

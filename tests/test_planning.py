@@ -22,7 +22,7 @@ from mas.errors import (
     NotFoundError,
     RefusedError,
 )
-from mas.index import Body, encode
+from mas.index import Index, encode
 from mas.paths import Root
 from mas.planning import StartOptions
 from mas.structs import replace
@@ -120,7 +120,7 @@ def test_without_a_label_the_rows_of_others_are_not_read(mas: Mas) -> None:
     mas.root.session("10000000-0000-4000-8000-000000000000").directory.mkdir(parents=True)
     unreadable = b'{"sessionId":"10000000-0000-4000-8000-000000000000",'
     index = b'{"version":"1.0","sessions":[\n' + unreadable
-    mas.root.index.write_bytes(b"".join(encode(Body((index,), crc32(index)), "2026-01-02T03:04:05Z")))
+    mas.root.index.write_bytes(b"".join(encode(Index(index, len(index), crc32(index)), "2026-01-02T03:04:05Z")))
     with pytest.raises(ValueError, match="Expecting property name"):
         planning.check_label(mas, "mine")
     planning.check_label(mas, "")

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import ID, OTHER_ID, T0, first, time
 
+from mas.clock import utc_now
 from mas.filestore import FileStorage
-from mas.index import ROW_KEYS, decode_index
+from mas.index import ROW_KEYS, decode_index, encode
 from mas.paths import Root
 from mas.projections import SHELL_KEYS, Projections, encode_shell, parse_shell, row_of, shell_values
 
@@ -198,6 +199,30 @@ def test_foreign_keys_stay_while_the_row_changes(storage: FileStorage, shown: Pr
     label(storage, "x")
     shown.publish(ID)
     assert [row.get("mine") for row in shown.rows()] == [1, None]
+
+
+def test_what_another_process_wrote_in_between_is_kept(storage: FileStorage, shown: Projections, root: Root) -> None:
+    """What was written here last is not read again while it stands; everything else is."""
+    label(storage, "x", OTHER_ID)
+    Projections(storage).publish(OTHER_ID)
+    shown.publish(ID)
+    assert [row["label"] for row in shown.rows()] == ["", "x"]
+    root.index.unlink()
+    shown.publish(ID)
+    assert decode_index(root.index.read_bytes()).size == 2
+
+
+@pytest.mark.parametrize("summed", [False, True], ids=["by hand, later", "by mas, in the same moment"])
+def test_what_was_written_into_the_same_file_is_kept(shown: Projections, root: Root, *, summed: bool) -> None:
+    roots.put_row(root, {"sessionId": OTHER_ID, "mine": 1})
+    shown.publish(ID)
+    file, text = root.index.stat(), root.index.read_bytes()
+    theirs = decode_index(text).with_row({"sessionId": OTHER_ID, "mine": 2})
+    root.index.write_bytes(b"".join(encode(theirs, utc_now())) if summed else text.replace(b'"mine":1', b'"mine":2'))
+    os.utime(root.index, ns=(file.st_atime_ns, file.st_mtime_ns + (not summed)))
+    assert (root.index.stat().st_size, root.index.stat().st_ino) == (file.st_size, file.st_ino)
+    shown.publish(ID)
+    assert [row.get("mine") for row in shown.rows()] == [None, 2]
 
 
 def test_a_directory_without_a_row_is_shown_all_the_same(storage: FileStorage, shown: Projections, root: Root) -> None:
