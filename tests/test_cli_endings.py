@@ -122,7 +122,7 @@ def test_a_stop_that_is_ended_says_that_it_can_be_finished(root: Root, tmux_sock
     assert ok("doctor", root=root.path).out == ""
 
 
-PYTHONS_OWN = (b"Fatal Python error", b"Could not import runpy")
+PYTHONS_OWN = (b"Fatal Python error", b"Could not ")
 """What Python says of a ^C that comes before it has loaded the first line of mas."""
 
 
