@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mas import agents, processes, teamfile, tmux, watching
 from mas.definitions import Profile
 from mas.errors import UnknownStateError
 from mas.record import runtime_of
+from mas.structs import Struct, field
 from mas.team import Team
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ class Reach(NamedTuple):
         return {self.panes[agent_id]: agent_id for agent_id in agent_ids}
 
 
-@dataclass
-class Patience:
+class Patience(Struct):
     """Several looks at agents that were just started, to tell from them who reads."""
 
     found: Reach
