@@ -3,8 +3,8 @@
 The default template, with a waiting program for every agent. The others are a bash script that does the same with
 ``cp -r`` and a tmux call for every window, split, layout, title and tag, and ``tmuxp load -d``, which only makes the
 windows and panes. mas is measured with few sessions on record and with ten thousand. A tmuxp that is not there is
-installed from PyPI into an environment that is thrown away. Nothing is removed between rounds, because ext4 makes files
-more slowly for some seconds after that.
+installed from PyPI into an environment that is thrown away. Nothing is removed between rounds, because an ext4 without
+a journal makes files more slowly for minutes after that.
 
     python benchmarks/start.py [--rounds N] [--check] [--sessions N] [--tmuxp PATH]
 """
@@ -127,7 +127,7 @@ class Bench:
         spent: dict[str, list[float]] = {name: [] for name in self.ways}
         for _ in range(rounds + 1):
             for name, words in self.ways.items():
-                os.sync()
+                os.sync()  # or mas, which makes its own work durable, would have to do that for the others' too
                 begin = time.perf_counter()
                 done = subprocess.run(words, env=self.environ, capture_output=True, text=True, check=False, timeout=120)
                 spent[name].append((time.perf_counter() - begin) * 1000)
