@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mas import (
     codebase,
@@ -32,13 +32,14 @@ from mas.errors import MasError, NotFoundError, RefusedError, shorten
 from mas.paths import SHARED_PARTS, SessionPaths
 from mas.record import Document, runtime_of
 from mas.session import Session
+from mas.structs import Frozen
 from mas.team import Team, Unit
 
 if TYPE_CHECKING:
     from mas.app import Mas
 
 
-class Adopted(NamedTuple):
+class Adopted(Frozen):
     """A team that was taken in. ``agents`` has the ids of those that were recognised, by the ids of their panes.
 
     ``unknown`` are the windows whose panes could not be told apart: nothing can be sent to the agents in them.

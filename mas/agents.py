@@ -1,9 +1,10 @@
 """What an agent is doing, told from its process, its pane and its screen, with the evidence for it. Pure."""
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from mas.definitions import Profile
+from mas.structs import Frozen
 
 State = Literal["running", "waiting", "idle", "exited", "missing"]
 
@@ -15,7 +16,7 @@ RESTING = 4
 """Clock ticks that a program may use between two looks and still rest: some draw a clock, or look for news."""
 
 
-class Signs(NamedTuple):
+class Signs(Frozen):
     """Everything that can be seen of an agent.
 
     ``before`` is its screen a moment earlier, None where nobody looked, ``worked`` the clock ticks of processor time it
@@ -37,7 +38,7 @@ class Signs(NamedTuple):
     worked: int = 0
 
 
-class Doing(NamedTuple):
+class Doing(Frozen):
     """What an agent does, and how we know."""
 
     state: State

@@ -4,11 +4,12 @@ Besides our own it may be one that nobody registered (an earlier program's, or m
 """
 
 import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mas import meaning, proc, tmux, watching
 from mas.errors import ConflictError, NotFoundError, RefusedError, shorten
 from mas.naming import PREFIX
+from mas.structs import Frozen
 
 if TYPE_CHECKING:
     import libtmux
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mas.app import Mas
 
 
-class Target(NamedTuple):
+class Target(Frozen):
     """A tmux session that is up; ``session_id`` is empty where nobody registered it."""
 
     server: tmux.Server

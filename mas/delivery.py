@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mas import agents, apart, files, processes, settings, tmux
 from mas.clock import utc_at, utc_now
@@ -31,6 +31,7 @@ from mas.messages import (
     waited_for,
 )
 from mas.reach import Looks, Reach, reach, until_they_read
+from mas.structs import Frozen
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -56,7 +57,7 @@ _SENDING = 120.0
 _POLL = 0.01
 
 
-class SendOptions(NamedTuple):
+class SendOptions(Frozen):
     """How to send. ``checked`` holds the sender to the team's talk rules; ``queue`` lets it wait for who is not there.
 
     ``verified`` says that the sender is who it says, see ``speaks_for``. ``eof`` says whether EOF follows, None leaves
@@ -156,7 +157,7 @@ def _view(found: Reach, to: Collection[str], waiting: Mapping[str, Message], opt
     return _View(found, seen | found.look(behind), readers, waiting)
 
 
-class _View(NamedTuple):
+class _View(Frozen):
     """What a sender knows when it decides to whom it types at once."""
 
     found: Reach

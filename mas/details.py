@@ -8,7 +8,7 @@ import shlex
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mas import reconcile, runtime, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, UnknownStateError
@@ -17,6 +17,7 @@ from mas.lines import Line
 from mas.paths import SessionPaths
 from mas.projections import working_directory
 from mas.record import CREATED, lifecycle_of, max_iterations_of, runtime_of
+from mas.structs import Frozen, replace
 from mas.team import Team
 from mas.views import View
 
@@ -27,7 +28,7 @@ RECENT = 8
 """How many of the newest events are told."""
 
 
-class AgentDetail(NamedTuple):
+class AgentDetail(Frozen):
     """One agent and its pane.
 
     ``status`` is running or stopped, error where a team that is up lacks its pane, unknown where tmux gave no answer.
@@ -63,10 +64,10 @@ class AgentDetail(NamedTuple):
         }
 
 
-class Window(NamedTuple):
+class Window(Frozen):
     """A tmux window of a session."""
 
-    index: int  # type: ignore[assignment]  # nobody looks for a value in a window
+    index: int
     name: str
     panes: int
     active: bool = False
@@ -76,7 +77,7 @@ class Window(NamedTuple):
         return {"index": self.index, "name": self.name, "paneCount": self.panes, "active": self.active}
 
 
-class Details(NamedTuple):
+class Details(Frozen):
     """A session. ``document`` is empty where its record cannot be read."""
 
     view: View
@@ -160,12 +161,12 @@ def gather(mas: "Mas", session_id: str) -> Details:
     recent, damage = _recent(mas, session_id)
     found = Details(view._replace(stale=with_team), stored.document, recent=recent)
     if with_team:
-        found = found._replace(project=runtime.code_of(stored.document) or str(mas.root.path))
+        found = replace(found, project=runtime.code_of(stored.document) or str(mas.root.path))
         found = _with_flaw(mas, _with_team(mas, found))
     if stored.damage:
-        found = found._replace(view=found.view._replace(status="error"))
+        found = replace(found, view=found.view._replace(status="error"))
     if stored.damage or (damage and not found.problem):
-        return found._replace(problem=stored.damage or damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
+        return replace(found, problem=stored.damage or damage, remedy=f"`mas doctor --fix {session_id[:8]}`")
     return found
 
 
@@ -197,20 +198,20 @@ def _with_team(mas: "Mas", found: Details) -> Details:
 
     session_id = found.view.session_id
     found, panes, facts = _seen(mas, found)
-    found = found._replace(windows=windows_of(panes))
+    found = replace(found, windows=windows_of(panes))
     try:
         team, choice = teamfile.stored_team(mas, session_id)
     except MasError as error:
-        return found._replace(problem=error.message, remedy=error.hint or "")
+        return replace(found, problem=error.message, remedy=error.hint or "")
     place = SessionPaths(working_directory(found.document, mas.root)).unit
     absent = "unknown" if found.view.stale else "error" if panes else "stopped"
     agents = tuple(agents_of(team, panes, facts, place, absent))
-    found = found._replace(team_name=team.name, program=shlex.join(choice.profile.command), agents=agents)
+    found = replace(found, team_name=team.name, program=shlex.join(choice.profile.command), agents=agents)
     missing = [agent.id for agent in agents if agent.status == "error"]
     if not missing:
         return found
     remedy = f"`mas stop {session_id[:8]}`, then `mas resume {session_id[:8]}`"
-    return found._replace(problem=f"its tmux session lacks agents {', '.join(missing)}", remedy=remedy)
+    return replace(found, problem=f"its tmux session lacks agents {', '.join(missing)}", remedy=remedy)
 
 
 def _with_flaw(mas: "Mas", found: Details) -> Details:
@@ -221,7 +222,7 @@ def _with_flaw(mas: "Mas", found: Details) -> Details:
     flaw = next(reconcile.of_workspace(session_id, belongings.look(mas, found.document)), None)
     if flaw is None or found.problem:
         return found
-    return found._replace(problem=flaw.text, remedy=flaw.remedy or f"`mas doctor --fix {session_id[:8]}` mends it")
+    return replace(found, problem=flaw.text, remedy=flaw.remedy or f"`mas doctor --fix {session_id[:8]}` mends it")
 
 
 def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane], Mapping[str, tmux.PaneFacts]]:
@@ -231,14 +232,14 @@ def _seen(mas: "Mas", found: Details) -> tuple[Details, Sequence[tmux.SeenPane],
         sight = watching.look(mas, session_id, found.document)
         status = runtime.derive(found.document, "up" if sight.team else "down")
         attached = bool(sight.team and sight.team.attached)
-        found = found._replace(view=found.view._replace(status=status.word, stale=False, attached=attached))
+        found = replace(found, view=found.view._replace(status=status.word, stale=False, attached=attached))
         if sight.team is None:
             return found, (), {}
         target = sight.server, sight.team.tmux_id, session_id
         return found, tmux.panes(*target), tmux.pane_facts(*target)
     except UnknownStateError as error:
         view = found.view._replace(stale=True)
-        return found._replace(view=view, problem=error.message, remedy=error.hint or ""), (), {}
+        return replace(found, view=view, problem=error.message, remedy=error.hint or ""), (), {}
 
 
 def windows_of(panes: Sequence[tmux.SeenPane]) -> tuple[Window, ...]:
@@ -265,7 +266,8 @@ def agents_of(
 
 
 def _in_pane(agent: AgentDetail, pane: tmux.SeenPane, seen: tmux.PaneFacts | None) -> AgentDetail:
-    return agent._replace(
+    return replace(
+        agent,
         status="stopped" if pane.dead or pane.replaced or pane.exit_code is not None else "running",
         pane_id=pane.pane_id,
         command=seen.command if seen else "",

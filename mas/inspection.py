@@ -17,6 +17,7 @@ from mas.index import Row
 from mas.paths import SessionPaths, is_session_id, is_stored_id
 from mas.reconcile import INDEX, Finding, Seen
 from mas.record import Document, runtime_of
+from mas.structs import replace
 from mas.wrapper import MARKER
 
 if TYPE_CHECKING:
@@ -131,24 +132,25 @@ class Inspection:
             return self._with_team(base)
         paths = SessionPaths(directory)
         if directory.is_symlink():
-            return base._replace(place="foreign")
+            return replace(base, place="foreign")
         if not os.path.lexists(paths.log) and self._is_earlier(base.session_id):
-            return base._replace(place="earlier")
+            return replace(base, place="earlier")
         if not any(map(os.path.lexists, (paths.log, paths.snapshot))):
-            return base._replace(place="foreign")
+            return replace(base, place="foreign")
         left = tuple(path.name for place in paths.written for path in left_over(place))
         wrong = tuple(os.path.relpath(path, directory) for path, _ in modes.of_session(paths))
-        base = base._replace(place="directory", temporaries=left, wrong_modes=wrong)
+        base = replace(base, place="directory", temporaries=left, wrong_modes=wrong)
         try:
             return self._with_team(self._with_record(base, paths))
         except (DamagedError, FileNotFoundError) as error:
-            return self._with_team(base._replace(unreadable=getattr(error, "message", "it vanished")))
+            return self._with_team(replace(base, unreadable=getattr(error, "message", "it vanished")))
 
     def _with_record(self, base: Seen, paths: SessionPaths) -> Seen:
         stored = self.mas.storage.examine(base.session_id)
         damaged = [seq for seq, checkpoint in self.mas.storage.checkpoint_files(base.session_id) if checkpoint is None]
         odd = tuple(seq for seq in damaged if is_odd(paths.checkpoints / name_of(seq)))
-        return base._replace(
+        return replace(
+            base,
             document=stored.document,
             damage=stored.damage,
             torn=stored.torn,
@@ -192,7 +194,8 @@ class Inspection:
         if runtime == "down" and base.document and runtime_of(base.document).get("observed") == "up":
             runtime = self.mas.observe(base.document)  # its server may only have lost its socket
         panes = self._panes(base, team) if team else frozenset()
-        return base._replace(
+        return replace(
+            base,
             runtime=runtime if panes is not None else "unknown",
             panes=panes or frozenset(),
             survivors=self._survivors().get(base.session_id, 0) if runtime == "down" else 0,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from mas import directories, files, lines
 from mas.clock import utc_now
@@ -29,6 +28,7 @@ from mas.messages import (
 )
 from mas.paths import Root
 from mas.replay import Entry
+from mas.structs import Frozen, replace
 
 LOG = "messages.jsonl"
 OPEN = "messages.open"
@@ -39,7 +39,7 @@ NOTED_EVERY = 256 * 1024
 """Bytes by which the log may grow before it is noted anew where its open messages are."""
 
 
-class _Note(NamedTuple):
+class _Note(Frozen):
     """Where the log was read to, the crc of the line that ends there, and the open messages: place, agent, fate."""
 
     size: int = 0
@@ -112,7 +112,7 @@ class Mailbox:
             left = {one.id for some in unentered(recent).values() for one in some}
             found = {key: one for key, one in recent.items() if is_open(one) or key in left}
             waiting = ((places[key], tuple((a, *_pair(f)) for a, f in one.fates.items())) for key, one in found.items())
-            self._read = self._read._replace(waiting=tuple(waiting))
+            self._read = replace(self._read, waiting=tuple(waiting))
             return found
         return {}
 

@@ -7,11 +7,12 @@ a session that is down; several that fit are an error that lists them.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mas import naming, notes, tmux
 from mas.errors import NotFoundError, UnknownStateError, shorten
 from mas.index import Row
+from mas.structs import Frozen
 from mas.views import View
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _PANE = re.compile(r"%[0-9]+", re.ASCII)
 Live = Mapping[str, tmux.SeenSession]
 
 
-class Meant(NamedTuple):
+class Meant(Frozen):
     """The session that is meant: one of ours by its id, or else a ``stray``, which nobody has registered."""
 
     session_id: str = ""

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from mas.errors import RefusedError, UsageError, shorten
 from mas.lines import Line
+from mas.structs import Frozen
 from mas.team import Team
 
 MAX_BYTES = 1024 * 1024
@@ -45,7 +46,7 @@ def sanitize(text: str) -> str:
     return clean
 
 
-class Address(NamedTuple):
+class Address(Frozen):
     """Who is to get a text, and from whom; ``sender`` is empty where nobody of the team is named."""
 
     target: str

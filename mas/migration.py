@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from mas import adopting, files, foreign, notes, originals, snapshots
 from mas.clock import utc_at
@@ -22,6 +22,7 @@ from mas.paths import SessionPaths
 from mas.projections import parse_shell
 from mas.runtime import wanted_up
 from mas.session import SessionConfiguration, SessionStatistics
+from mas.structs import Frozen
 
 if TYPE_CHECKING:
     from mas.app import Mas
@@ -31,7 +32,7 @@ Kind = Literal["record", "workspace"]
 _OLD_FORM = {"session_id": "sessionId", "tmux_name": "sessionName", "created_at": "startedAt"}
 
 
-class Step(NamedTuple):
+class Step(Frozen):
     """One session that is taken over, or given back. ``problem`` says why that failed."""
 
     session_id: str

@@ -3,15 +3,14 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from mas import directories, guides, naming, settings, workspace
 from mas.errors import RefusedError, UsageError, explaining, shorten
 from mas.paths import SHARED_PARTS, Root
-from mas.structs import replace
+from mas.structs import Frozen, replace
 
 
-class Made(NamedTuple):
+class Made(Frozen):
     """A project: the names of what was made for it, and of what was there before."""
 
     root: Root

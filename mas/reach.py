@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mas import agents, processes, teamfile, tmux, watching
 from mas.definitions import Profile
 from mas.errors import UnknownStateError
 from mas.record import runtime_of
-from mas.structs import Struct, field
+from mas.structs import Frozen, Struct, field
 from mas.team import Team
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Looks = Mapping[str, tmux.Look]
 """What was seen of agents, by their ids; those without a pane of ours are left out."""
 
 
-class Reach(NamedTuple):
+class Reach(Frozen):
     """A team and its panes, as they are on record: what is in them is asked when it is needed."""
 
     session_id: str

@@ -5,12 +5,13 @@ is not ours is named and left alone; what is lossy waits until it is asked for b
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from mas.index import Row
 from mas.lifecycle import TERMINAL
 from mas.record import Document, lacks_worktree, runtime_of, status_of
 from mas.runtime import Observed, wanted_up
+from mas.structs import Frozen
 
 Place = Literal["directory", "earlier", "foreign", "none"]
 
@@ -33,7 +34,7 @@ OF_TEAMS = frozenset({"orphan_team", "half_built", "half_started", "half_stopped
 """Problems that are concluded from what tmux and the processes said."""
 
 
-class Workspace(NamedTuple):
+class Workspace(Frozen):
     """What can be seen of the files and directories that a session's team needs beside its record."""
 
     missing: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class Workspace(NamedTuple):
     """Bytes among the messages that say nothing."""
 
 
-class Seen(NamedTuple):
+class Seen(Frozen):
     """Everything that can be seen of one session id. Readable state only; asking for it changed nothing."""
 
     session_id: str
@@ -87,7 +88,7 @@ class Seen(NamedTuple):
     """The root keeps records only: neither rows nor ``.session``."""
 
 
-class Finding(NamedTuple):
+class Finding(Frozen):
     """One thing that is not as it should be. ``action`` mends it; empty where only a person can."""
 
     session_id: str
@@ -306,7 +307,7 @@ def too_many_lost(findings: Iterable[Finding], rows: int) -> int:
     return len(gone) if gone and (not rows or (len(gone) >= MANY and len(gone) * 5 > rows)) else 0
 
 
-class Report(NamedTuple):
+class Report(Frozen):
     """What a look at a root found, and what of it was mended."""
 
     findings: tuple[Finding, ...] = ()

@@ -6,9 +6,10 @@ What came from files, messages and agents goes through ``clean`` or ``one_line``
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mas.clock import moment
+from mas.structs import Frozen
 
 COLOURS: Mapping[str, str] = {
     "active": "green",
@@ -81,7 +82,7 @@ def paint(text: str, colour: str | None) -> str:
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if colour and text else text
 
 
-class Column(NamedTuple):
+class Column(Frozen):
     """A column of a table. One with ``least`` may be cut to so many cells where the table is too wide."""
 
     title: str

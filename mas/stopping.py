@@ -8,7 +8,7 @@ team is ended even where its record cannot be written, for want of room or becau
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mas import apart, events, guard, notes, processes, tmux, watching
 from mas.errors import DamagedError, MasError, NotFoundError, RefusedError, UnknownStateError
@@ -16,6 +16,7 @@ from mas.lifecycle import RUNNING
 from mas.record import Document, runtime_of, status_of
 from mas.replay import Entry
 from mas.runtime import STOPPED, is_settled
+from mas.structs import Frozen
 from mas.watching import Sight
 from mas.wrapper import MARKER
 
@@ -26,7 +27,7 @@ ASKING = 3.0
 """Seconds that agents have between being asked to end and the end of their terminal."""
 
 
-class Stopped(NamedTuple):
+class Stopped(Frozen):
     """How a stop went: whether anything was up, and whether it was handed over to another process."""
 
     session_id: str

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 Made = TypeVar("Made")
+Value = TypeVar("Value", bound="_Fields")
 
 
 def field(*, default_factory: type[Made]) -> Made:
@@ -15,7 +16,7 @@ def field(*, default_factory: type[Made]) -> Made:
     return cast("Made", default_factory)
 
 
-def replace(value: Made, **changes: Any) -> Made:
+def replace(value: Value, **changes: Any) -> Value:
     """The value with other fields: what ``dataclasses.replace`` does, without loading that."""
     return type(value)(**{**vars(value), **changes})
 

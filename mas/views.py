@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mas.errors import RefusedError, UsageError, shorten
 from mas.index import OLD_WORDS, Row
+from mas.structs import Frozen
 
 if TYPE_CHECKING:
     from mas.session import Session
@@ -172,7 +173,7 @@ def progress(session: "Session", found: "SessionProgress") -> dict[str, Any]:
     }
 
 
-class Listed(NamedTuple):
+class Listed(Frozen):
     """The sessions a listing shows, of ``total`` that fit; ``complaint`` says why tmux gave no answer."""
 
     views: tuple[View, ...]

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from mas import git
 from mas.errors import ExistsError, MasError, NotFoundError, RefusedError, UnknownStateError, shorten
+from mas.structs import Frozen
 
 
-class Worktree(NamedTuple):
+class Worktree(Frozen):
     """A linked worktree. ``original_branch`` was checked out in the repository when it was made, empty for none."""
 
     path: Path

@@ -6,7 +6,7 @@ sessions, templates and agent profiles, and a session's agents and windows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from mas.cli.calls import COMMON, Call
 from mas.cli.options import call_of
 from mas.cli.parse import build
 from mas.lifecycle import SessionStatus
+from mas.structs import Frozen
 
 
 class Shell(StrEnum):
@@ -60,7 +61,7 @@ FILES = ("--root", "--repo", "--config", "--file")
 """The options behind which a path is meant."""
 
 
-class Spot(NamedTuple):
+class Spot(Frozen):
     """What may follow a verb: words, options, and whether sessions are named there."""
 
     verb: str

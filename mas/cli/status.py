@@ -1,6 +1,6 @@
 """``status``: how a session is; of a project's own team in the words of old."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from mas.cli import look
 from mas.cli.calls import Call
 from mas.cli.options import Json, Name, call_of
 from mas.errors import NotFoundError
+from mas.structs import Frozen
 
 
 def status(
@@ -36,7 +37,7 @@ def status(
     return 0
 
 
-class _Told(NamedTuple):
+class _Told(Frozen):
     name: str
     word: str
     session_id: str = ""
