@@ -18,7 +18,7 @@ def field(*, default_factory: type[Made]) -> Made:
 
 def replace(value: Value, **changes: Any) -> Value:
     """The value with other fields: what ``dataclasses.replace`` does, without loading that."""
-    return type(value)(**{**vars(value), **changes})
+    return type(value)(**{name: getattr(value, name) for name in value.__match_args__} | changes)
 
 
 class _WhenAsked:

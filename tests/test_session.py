@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from records import ID, begun, first, happened, in_status
 
+from mas import structs
 from mas.events import IterationStarted, Started
 from mas.lifecycle import SessionPhase, SessionStatus
 from mas.session import (
@@ -133,7 +134,11 @@ def test_a_part_is_made_once_and_kept() -> None:
     found = from_document(first())
     found.statistics.total_tasks = 7
     assert found.statistics.total_tasks == found.to_dict()["statistics"]["total_tasks"] == 7
-    for copy in (pickle.loads(pickle.dumps(found)), copying.deepcopy(found), replace(found, feature_request="other")):  # noqa: S301
+    others = (
+        replace(found, feature_request="other"),
+        structs.replace(from_document(first()), statistics=found.statistics),
+    )
+    for copy in (pickle.loads(pickle.dumps(found)), copying.deepcopy(found), *others):  # noqa: S301
         assert copy.statistics == found.statistics
         assert copy.git_context == found.git_context
     with pytest.raises(AttributeError, match="nothing"):
