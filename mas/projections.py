@@ -119,11 +119,10 @@ class _Written(Frozen):
     def stands(self, fd: int, name: str) -> bool:
         """Whether nobody wrote to the file since or put another in its place; one in the same moment may be alike."""
         found, size = files.status_of(fd, name), len(self.end)
-        return (
-            found is not None
-            and _mark(found) == _mark(self.file)
-            and files.read_part(fd, name, found.st_size - size, size) == self.end
-        )
+        with suppress(FileNotFoundError):  # what is not believed any more is dropped without a lock
+            if found and _mark(found) == _mark(self.file):
+                return files.read_part(fd, name, found.st_size - size, size) == self.end
+        return False
 
 
 def _mark(file: os.stat_result) -> tuple[int, int, int]:

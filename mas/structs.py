@@ -26,27 +26,40 @@ class _WhenAsked:
 
     def __init__(self, work_out: Callable[[type["_Fields"]], Any]) -> None:
         self._work_out = work_out
+        self._known: dict[type[_Fields], Any] = {}
 
     def __get__(self, value: object, kind: type["_Fields"]) -> Any:
-        return self._work_out(kind)
+        if kind not in self._known:
+            self._known[kind] = self._work_out(kind)
+        return self._known[kind]
 
 
-def _fields(kind: type["_Fields"]) -> dict[str, Any]:
-    """The fields as the functions of ``dataclasses`` want them."""
+def _dataclass(kind: type["_Fields"]) -> Any:
+    """A dataclass of the same fields: what the functions of ``dataclasses`` ask for is taken from it."""
     from dataclasses import dataclass  # noqa: PLC0415  see above
 
-    plain = type(kind.__name__, (), {"__annotations__": dict(kind.__annotations__)})
-    return dataclass(plain).__dataclass_fields__  # type: ignore[attr-defined,no-any-return]
+    types, defaults = kind._types, kind._defaults  # noqa: SLF001  defined below
+    fields = {name: _dataclass_field(default) for name, default in defaults.items()}
+    return dataclass(type(kind.__name__, (), {"__annotations__": types, **fields}))
+
+
+def _dataclass_field(default: Any) -> Any:
+    import dataclasses  # noqa: PLC0415  see above
+
+    if isinstance(default, type):
+        return dataclasses.field(default_factory=default)
+    return (
+        dataclasses.field(default=default) if default.__hash__ else dataclasses.field(default_factory=lambda: default)
+    )
 
 
 def _signature(kind: type["_Fields"]) -> Any:
     """How a value is made, for ``help`` and its like."""
     from inspect import Parameter, Signature  # noqa: PLC0415  see above
 
-    defaults, form = kind._defaults, Parameter.POSITIONAL_OR_KEYWORD  # noqa: SLF001  defined below
-    fields = kind.__annotations__.items()
+    types, defaults, form = kind._types, kind._defaults, Parameter.POSITIONAL_OR_KEYWORD  # noqa: SLF001  defined below
     return Signature(
-        [Parameter(name, form, default=defaults.get(name, Parameter.empty), annotation=what) for name, what in fields]
+        [Parameter(name, form, default=defaults.get(name, Parameter.empty), annotation=types[name]) for name in types]
     )
 
 
@@ -54,17 +67,22 @@ class _Fields:  # noqa: PLW1641  what can be changed has no hash, and Frozen has
     """A value made of its annotated fields, by place or by name; one with a default may be left out."""
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    __dataclass_fields__: ClassVar[dict[str, Any]] = _WhenAsked(_fields)  # type: ignore[assignment]
+    __dataclass_fields__: ClassVar[Any] = _WhenAsked(lambda kind: _dataclass(kind).__dataclass_fields__)
+    __dataclass_params__: ClassVar[Any] = _WhenAsked(lambda kind: _dataclass(kind).__dataclass_params__)
     __signature__: ClassVar[Any] = _WhenAsked(_signature)
+    __replace__ = replace
+    _types: ClassVar[dict[str, Any]] = {}
     _defaults: ClassVar[dict[str, Any]] = {}
     _anew: ClassVar[dict[str, type[Any]]] = {}
 
     def __init_subclass__(cls) -> None:
-        """Take the fields from the annotations."""
-        cls.__match_args__ = tuple(cls.__annotations__)  # type: ignore[misc]  # for each class its own
-        cls._defaults = {name: cls.__dict__[name] for name in cls.__match_args__ if name in cls.__dict__}
+        """Take the fields from the annotations, behind those of the class it is made from."""
+        own = cls.__dict__
+        cls._types = cls._types | cls.__annotations__
+        cls._defaults = cls._defaults | {name: own[name] for name in cls.__annotations__ if name in own}
+        cls.__match_args__ = tuple(cls._types)  # type: ignore[misc]  # for each class its own
         cls._anew = {name: kind for name, kind in cls._defaults.items() if isinstance(kind, type)}
-        for name in cls._anew:
+        for name in cls._anew.keys() & own.keys():
             delattr(cls, name)  # a class may make such a part later, when it is asked for
 
     def __init__(self, *values: Any, **named: Any) -> None:
@@ -81,7 +99,7 @@ class _Fields:  # noqa: PLW1641  what can be changed has no hash, and Frozen has
         placed = dict(zip(names, values, strict=False))
         anew = {name: kind() for name, kind in self._anew.items() if name not in placed and name not in named}
         given = {**self._defaults, **anew, **placed, **named}
-        if len(values) > len(names) or len(given) != len(names) or not named.keys().isdisjoint(placed):
+        if len(values) > len(names) or given.keys() != {*names} or not named.keys().isdisjoint(placed):
             msg = f"{type(self).__name__} takes {', '.join(names) or 'nothing'}, each once; "
             raise TypeError(msg + f"given were {len(values)} by place and {', '.join(named) or 'none'} by name")
         return {name: given[name] for name in names}

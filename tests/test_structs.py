@@ -4,14 +4,18 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import pprint
 
 import pytest
+from pydantic import TypeAdapter
 
 from mas.config import ExecutionMode, SessionOptions
 from mas.events import Completed, Failed, IterationStarted, Paused
+from mas.session import SessionStatistics
 from mas.states import Paused as PausedState
 from mas.states import SessionSummary
 from mas.structs import Frozen, Struct, field, replace
+from mas.team import Team
 
 
 def test_fields_are_given_by_place_or_by_name_and_may_have_defaults() -> None:
@@ -22,7 +26,15 @@ def test_fields_are_given_by_place_or_by_name_and_may_have_defaults() -> None:
 
 @pytest.mark.parametrize(
     ("values", "named"),
-    [((), {}), (("x", "y", "z"), {}), (("x",), {"reason": "y"}), (("x",), {"why": "y"}), ((), {"by": "me"})],
+    [
+        ((), {}),
+        (("x", "y", "z"), {}),
+        (("x",), {"reason": "y"}),
+        (("x",), {"why": "y"}),
+        ((), {"by": "me"}),
+        ((), {"why": "y"}),
+        ((), {"why": "y", "by": "me"}),
+    ],
 )
 def test_a_field_that_is_missing_unknown_or_given_twice_is_refused(
     values: tuple[str, ...], named: dict[str, str]
@@ -120,3 +132,43 @@ def test_a_value_is_replaced_as_dataclasses_do_it() -> None:
         replace(IterationStarted(1), number=0)
     with pytest.raises(TypeError, match="Paused takes reason, by"):
         replace(Paused("lunch"), why="y")
+
+
+def test_a_class_made_from_another_has_its_fields_first() -> None:
+    class Watch(Crew):
+        hours: int = 8
+
+    class Same(Crew):
+        pass
+
+    assert Watch("night", hours=4) == Watch("night", [], 4) != Watch("night")
+    assert (repr(Same("x")), Same("x") == Crew("x")) == (
+        "Same(name='x', members=[])".replace("Same(", f"{Same.__qualname__}("),
+        False,
+    )
+    assert [one.name for one in dataclasses.fields(Watch)] == ["name", "members", "hours"]
+    assert dataclasses.asdict(Watch("night", ["00"])) == {"name": "night", "members": ["00"], "hours": 8}
+
+
+def test_a_dataclass_may_be_made_from_a_value() -> None:
+    @dataclasses.dataclass
+    class Ship(Crew):
+        sails: int = 3
+
+    ship = Ship("night", sails=2)
+    assert (ship.name, ship.members, ship.sails) == ("night", [], 2)
+    assert ship == dataclasses.replace(ship, sails=2)
+
+
+def test_what_prints_dataclasses_prints_values() -> None:
+    for value in (Crew("x" * 50, ["y" * 50]), Paused("x" * 90)):
+        assert pprint.pformat(value) == repr(value)
+
+
+def test_fields_tell_their_defaults() -> None:
+    name, members = dataclasses.fields(Crew)
+    assert name.default is name.default_factory is dataclasses.MISSING
+    assert members.default_factory is list
+    assert [one.default for one in dataclasses.fields(Paused)] == [dataclasses.MISSING, "user"]
+    assert [one.name for one in dataclasses.fields(Team)] == [*inspect.signature(Team).parameters]
+    assert TypeAdapter(SessionStatistics).validate_python({"total_tasks": 2}) == SessionStatistics(2)
