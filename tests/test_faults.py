@@ -140,6 +140,9 @@ def test_what_an_act_raises_is_told() -> None:
 EACH, SOME, FEW = 1, 5, 25
 """Every so many points: of a command, and of the doctor that mends what it left."""
 
+LOOSE = 5
+"""So many points of a command may be passed in one run and not in another: what waits looks once more or less."""
+
 
 @pytest.mark.parametrize(
     ("prepare", "step", "second"),
@@ -161,7 +164,7 @@ def test_killed_at_any_point(place: Place, prepare: Prepare, step: int, second: 
     for at in range(1, points + 1, step):
         crashed = place.crash(prepare, at)
         wrong += place.check(crashed)
-        if not crashed.ending.killed and at + step <= points:  # what waits passes some points more or less
+        if not crashed.ending.killed and at + max(step, LOOSE) <= points:
             wrong.append(f"nothing was killed at point {at} of {points}")
         if crashed.findings not in kinds:
             kinds.add(crashed.findings)
