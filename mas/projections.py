@@ -118,10 +118,11 @@ class _Written(Frozen):
 
     def stands(self, fd: int, name: str) -> bool:
         """Whether nobody wrote to the file since or put another in its place; one in the same moment may be alike."""
-        found, size = files.status_of(fd, name), len(self.end)
-        with suppress(FileNotFoundError):  # what is not believed any more is dropped without a lock
-            if found and _mark(found) == _mark(self.file):
-                return files.read_part(fd, name, found.st_size - size, size) == self.end
+        size = len(self.end)
+        with suppress(FileNotFoundError):  # what is not believed any more is dropped, without a lock
+            alike = files.read_part(fd, name, self.file.st_size - size, size) == self.end
+            found = files.status_of(fd, name)
+            return alike and found is not None and _mark(found) == _mark(self.file)
         return False
 
 

@@ -223,6 +223,14 @@ def test_replace_puts_a_private_file_in_place(tmp_path: Path, fd: int, durable: 
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o600
 
 
+def test_what_was_written_is_told_as_the_file_is_known(fd: int) -> None:
+    written = files.replace(fd, "state", b"new")
+    found = files.status_of(fd, "state")
+    assert found
+    assert (found.st_ino, found.st_size, found.st_mtime_ns) == (written.st_ino, 3, written.st_mtime_ns)
+    assert files.status_of(fd, "none") is None
+
+
 @pytest.mark.parametrize("umask", [0, 0o077])
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path, fd: int, umask: int) -> None:
     before = os.umask(umask)

@@ -130,6 +130,12 @@ def test_what_lacks_an_essential_key_raises(missing: str) -> None:
         from_document({name: value for name, value in first().items() if name != missing})
 
 
+def test_the_record_behind_a_session_is_neither_compared_nor_shown() -> None:
+    found, later = from_document(first()), from_document({**first(), "rev": 7})
+    assert (found == later, found.rev, later.rev) == (True, 0, 7)
+    assert "rev" not in repr(later)
+
+
 def test_a_part_is_made_once_and_kept() -> None:
     found = from_document(first())
     found.statistics.total_tasks = 7

@@ -127,7 +127,7 @@ def test_a_default_that_is_made_anew_is_shared_by_no_two_values() -> None:
 
 def test_a_value_is_replaced_as_dataclasses_do_it() -> None:
     assert replace(Crew("night", ["00"]), name="day") == dataclasses.replace(Crew("night", ["00"]), name="day")
-    assert replace(Paused("lunch"), by="me") == Paused("lunch", "me")
+    assert replace(Paused("lunch"), by="me") == Paused("lunch").__replace__(by="me") == Paused("lunch", "me")
     with pytest.raises(ValueError, match="number"):
         replace(IterationStarted(1), number=0)
     with pytest.raises(TypeError, match="Paused takes reason, by"):
